@@ -1,0 +1,1 @@
+"""Server side: train, compress and export models for the runtime (extra `export`)."""
