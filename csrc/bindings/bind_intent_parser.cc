@@ -1,0 +1,61 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <string>
+
+#include "bindings/registry.h"
+#include "bindings/text_argument.h"
+#include "pipeline/intent_parser.h"
+
+namespace py = pybind11;
+
+namespace sottovoce::bindings {
+namespace {
+
+// The parser, and what it must keep alive: the bytes of an artifact opened from memory.
+struct PyIntentParser {
+  std::shared_ptr<const IntentParser> parser;
+  py::object memory;
+};
+
+py::tuple Parse(const PyIntentParser& self, const py::object& text, int top_k) {
+  const TextArgument utf8(text);
+  ParseResult result;
+  {
+    py::gil_scoped_release release;
+    result = self.parser->Parse(utf8.view(), top_k);
+  }
+  py::list intents, slots;
+  for (const IntentScore& intent : result.intents) intents.append(py::make_tuple(intent.name, intent.score));
+  for (const Slot& slot : result.slots) slots.append(py::make_tuple(slot.name, slot.start, slot.end, slot.score));
+  return py::make_tuple(intents, slots, result.out_of_scope, result.warnings);
+}
+
+}  // namespace
+
+SV_BIND(intent_parser) {
+  py::class_<PyIntentParser>(module, "IntentParser")
+      .def_static("open",
+                  [](const py::bytes& path) {
+                    const std::string name = path;
+                    py::gil_scoped_release release;
+                    auto parser = IntentParser::Open(name);
+                    py::gil_scoped_acquire acquire;
+                    return PyIntentParser{ValueOrThrow(std::move(parser)), py::none()};
+                  })
+      .def_static("open_memory",
+                  [](const py::bytes& data) {
+                    const std::string_view view = data;
+                    return PyIntentParser{ValueOrThrow(IntentParser::OpenMemory(view.data(), view.size())), data};
+                  })
+      .def("parse", &Parse)
+      .def_property_readonly("tokenizer", [](const PyIntentParser& self) { return &self.parser->tokenizer(); },
+                             py::return_value_policy::reference_internal)
+      .def_property_readonly("intent_labels",
+                             [](const PyIntentParser& self) { return self.parser->model().intent_labels(); })
+      .def_property_readonly("slot_labels",
+                             [](const PyIntentParser& self) { return self.parser->model().slot_labels(); });
+}
+
+}  // namespace sottovoce::bindings

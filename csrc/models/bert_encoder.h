@@ -1,0 +1,82 @@
+// A BERT-family encoder (post-LN Transformer) wholly described by its artifact. Immutable; any number of threads.
+#pragma once
+
+#include <vector>
+
+#include "artifact/tensor_reader.h"
+#include "nn/embedding.h"
+#include "nn/linear.h"
+
+namespace sottovoce {
+
+enum class HiddenActivation { kGelu, kRelu };
+enum class PoolerActivation { kNone, kTanh, kTanhRelu };
+
+struct BertConfig {
+  int num_layers = 0;
+  int hidden_size = 0;
+  int num_heads = 0;
+  int head_size = 0;
+  int ffn_size = 0;
+  int qkv_size = 0;
+  int vocab_size = 0;
+  int max_positions = 0;
+  int type_vocab_size = 0;
+  float layer_norm_epsilon = 1e-12f;
+  HiddenActivation hidden_activation = HiddenActivation::kGelu;
+  PoolerActivation pooler_activation = PoolerActivation::kTanh;
+  ActivationQuantization activation;
+
+  static Result<BertConfig> Read(const Artifact& artifact);
+};
+
+struct LayerNormWeights {
+  const float* weight = nullptr;  // (hidden)
+  const float* bias = nullptr;    // (hidden)
+};
+
+struct BertLayer {
+  Linear query, key, value, output;
+  LayerNormWeights attention_norm;
+  Linear up, down;
+  LayerNormWeights ffn_norm;
+};
+
+// Scratch of one forward pass; grows to the longest input seen, then allocates no more.
+struct BertWorkspace {
+  std::vector<float> hidden;      // (tokens, hidden)
+  std::vector<float> qkv;         // (tokens, 3 qkv)
+  std::vector<float> context;     // (tokens, qkv)
+  std::vector<float> projected;   // (tokens, hidden)
+  std::vector<float> ffn;         // (tokens, ffn)
+  std::vector<float> attention;   // scratch of the attention kernel
+  std::vector<float> pooled;      // (hidden)
+  ActivationBuffer activations;
+};
+
+class BertEncoder {
+ public:
+  // Takes the tensors `embeddings.*`, `layer.*` and `pooler` from the reader.
+  static Result<BertEncoder> Load(const BertConfig& config, TensorReader& reader);
+
+  const BertConfig& config() const { return config_; }
+
+  // ids: (tokens), each in [0, vocab_size), tokens <= max_positions. Leaves the last hidden states in workspace.hidden.
+  void Forward(const int32_t* ids, int tokens, BertWorkspace& workspace) const;
+
+  // The sentence vector (hidden) from the [CLS] state in workspace.hidden: pooled, or that state itself without a pooler.
+  const float* Pool(BertWorkspace& workspace) const;
+
+ private:
+  void Embed(const int32_t* ids, int tokens, BertWorkspace& workspace) const;
+  void Attend(const BertLayer& layer, int tokens, BertWorkspace& workspace) const;
+  void FeedForward(const BertLayer& layer, int tokens, BertWorkspace& workspace) const;
+
+  BertConfig config_;
+  Embedding word_, position_, token_type_;
+  LayerNormWeights embedding_norm_;
+  std::vector<BertLayer> layers_;
+  Linear pooler_;
+};
+
+}  // namespace sottovoce

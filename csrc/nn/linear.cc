@@ -1,0 +1,66 @@
+#include "nn/linear.h"
+
+#include <utility>
+
+namespace sottovoce {
+
+void ActivationBuffer::Reserve(int rows, int cols) {
+  const size_t bytes = static_cast<size_t>(rows) * QuantizedStride(cols);
+  if (data_.size() < bytes) data_.resize(bytes);
+  if (scale_.size() < static_cast<size_t>(rows)) {
+    scale_.resize(static_cast<size_t>(rows));
+    sum_.resize(static_cast<size_t>(rows));
+  }
+}
+
+QuantizedRows ActivationBuffer::Quantize(const float* x, int rows, int cols, size_t x_stride, float clip,
+                                         Granularity granularity) {
+  Reserve(rows, cols);
+  QuantizeRows(x, rows, cols, x_stride, clip, granularity, data_.data(), scale_.data(), sum_.data());
+  return {data_.data(), scale_.data(), sum_.data(), rows, cols, QuantizedStride(cols)};
+}
+
+Linear Linear::F32(const float* weights, int rows, int cols, const float* bias) {
+  Linear linear;
+  linear.weights_ = weights;
+  linear.bias_ = bias;
+  linear.rows_ = rows;
+  linear.cols_ = cols;
+  return linear;
+}
+
+Linear Linear::Q8(const int8_t* panels, std::vector<float> scale, int rows, int cols, const float* bias) {
+  Linear linear = F32(nullptr, rows, cols, bias);
+  linear.type_ = WeightType::kQ8;
+  linear.weights_ = panels;
+  linear.scale_ = std::move(scale);
+  return linear;
+}
+
+Linear Linear::Q2(const uint8_t* panels, std::vector<float> scale, int rows, int cols, const float* bias) {
+  Linear linear = F32(nullptr, rows, cols, bias);
+  linear.type_ = WeightType::kQ2;
+  linear.weights_ = panels;
+  linear.scale_ = std::move(scale);
+  return linear;
+}
+
+void Linear::Forward(const float* x, int num_rows, size_t x_stride, const ActivationQuantization& quantization,
+                     ActivationBuffer& buffer, float* y, size_t y_stride) const {
+  if (type_ == WeightType::kF32) {
+    GemmF32(x, num_rows, x_stride, {static_cast<const float*>(weights_), rows_, cols_}, bias_, y, y_stride);
+    return;
+  }
+  ForwardQuantized(buffer.Quantize(x, num_rows, cols_, x_stride, quantization.clip, quantization.granularity), y,
+                   y_stride);
+}
+
+void Linear::ForwardQuantized(const QuantizedRows& x, float* y, size_t y_stride) const {
+  if (type_ == WeightType::kQ2) {
+    GemmQd8Q2(x, {static_cast<const uint8_t*>(weights_), scale_.data(), rows_, cols_}, bias_, y, y_stride);
+  } else {
+    GemmQd8Q8(x, {static_cast<const int8_t*>(weights_), scale_.data(), rows_, cols_}, bias_, y, y_stride);
+  }
+}
+
+}  // namespace sottovoce

@@ -1,0 +1,61 @@
+// A product y = x W^T + bias in whichever weight type the artifact holds.
+#pragma once
+
+#include <vector>
+
+#include "kernels/gemm.h"
+#include "kernels/vector_ops.h"
+
+namespace sottovoce {
+
+// Owns the quantized copy of activations; grows to the largest input seen, then allocates no more.
+class ActivationBuffer {
+ public:
+  // x: (rows, cols), x_stride floats between rows. The view is valid until the next call.
+  QuantizedRows Quantize(const float* x, int rows, int cols, size_t x_stride, float clip, Granularity granularity);
+  void Reserve(int rows, int cols);
+
+ private:
+  std::vector<int8_t> data_;
+  std::vector<float> scale_;
+  std::vector<int32_t> sum_;
+};
+
+// How the inputs of packed products are quantized; f32 products ignore it.
+struct ActivationQuantization {
+  float clip = 0.0f;  // 0 = none
+  Granularity granularity = Granularity::kPerToken;
+};
+
+class Linear {
+ public:
+  enum class WeightType { kF32, kQ8, kQ2 };
+
+  Linear() = default;
+  // The panels or rows are views into the artifact; bias may be null. scale: (rows), of packed types.
+  static Linear F32(const float* weights, int rows, int cols, const float* bias);
+  static Linear Q8(const int8_t* panels, std::vector<float> scale, int rows, int cols, const float* bias);
+  static Linear Q2(const uint8_t* panels, std::vector<float> scale, int rows, int cols, const float* bias);
+
+  WeightType weight_type() const { return type_; }
+  bool quantized() const { return type_ != WeightType::kF32; }
+  int rows() const { return rows_; }
+  int cols() const { return cols_; }
+
+  // x: (num_rows, cols()); y: (num_rows, rows()).
+  void Forward(const float* x, int num_rows, size_t x_stride, const ActivationQuantization& quantization,
+               ActivationBuffer& buffer, float* y, size_t y_stride) const;
+
+  // The same on an input that is quantized already, so that several products can share it. Packed types only.
+  void ForwardQuantized(const QuantizedRows& x, float* y, size_t y_stride) const;
+
+ private:
+  WeightType type_ = WeightType::kF32;
+  const void* weights_ = nullptr;
+  std::vector<float> scale_;
+  const float* bias_ = nullptr;
+  int rows_ = 0;
+  int cols_ = 0;
+};
+
+}  // namespace sottovoce

@@ -1,0 +1,43 @@
+"""The command line `sottovoce`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from sottovoce._native import __version__
+from sottovoce.cli import bench, info, parse, transcribe, understand
+from sottovoce.errors import SottovoceError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all subcommands; each module of this package adds its own."""
+    parser = argparse.ArgumentParser(
+        prog="sottovoce",
+        description="On-device speech and language understanding. Nothing leaves this machine.",
+        epilog="`sottovoce COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"sottovoce {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (understand, transcribe, parse, info, bench):
+        module.add_commands(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a user's mistake gives one line on standard error and status 2."""
+    options = build_parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except (SottovoceError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader went away (`sottovoce parse ... | head`): not our error, and nothing more can be said.
+            sys.stderr.close()
+            return 0
+        print(f"sottovoce: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
