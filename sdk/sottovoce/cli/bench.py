@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from typing import TYPE_CHECKING
 
 from sottovoce.cli.arguments import positive_int
 from sottovoce.cli.parse import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from sottovoce.intent_parser import IntentParser
 
 _WORDS = "play some jazz by miles davis in the kitchen and then add it to my list for friday night please".split()
 
@@ -53,11 +57,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def utterance_of(parser: object, pieces: int) -> str:
-    """Return an utterance that the parser's tokenizer cuts into exactly this many pieces, [CLS] and [SEP] included."""
-    from sottovoce.intent_parser import IntentParser
-
-    assert isinstance(parser, IntentParser)
+def utterance_of(parser: IntentParser, pieces: int) -> str:
+    """Return an utterance that the parser's tokenizer cuts into this many pieces, [CLS] and [SEP] included."""
     text, position = "", 0
     while len(parser.tokenizer.encode(text).ids) < pieces:
         text = f"{text} {_WORDS[position % len(_WORDS)]}".strip()

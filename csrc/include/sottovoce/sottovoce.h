@@ -1,0 +1,120 @@
+/* Sottovoce: on-device speech and language understanding. The public C API.
+ *
+ * Every fallible function returns sv_status and leaves its output untouched on failure; sv_last_error() then says what was
+ * wrong, on the same thread. Nothing is thrown, printed or aborted. Text is UTF-8, not necessarily terminated on the way in
+ * (a length goes with it) and always terminated on the way out. Models are immutable and may be shared between threads; a
+ * stream or a result belongs to one thread at a time. Every handle is freed by its own function, which takes NULL too.
+ * Option structs begin with struct_size = sizeof(the struct); NULL options mean the defaults.
+ */
+#ifndef SOTTOVOCE_SOTTOVOCE_H_
+#define SOTTOVOCE_SOTTOVOCE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define SV_API __declspec(dllexport)
+#else
+#define SV_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum sv_status {
+  SV_OK = 0,
+  SV_INVALID_ARGUMENT = 1, /* the caller's value is wrong */
+  SV_NOT_FOUND = 2,        /* no such file */
+  SV_DATA_LOSS = 3,        /* an artifact or audio file is corrupt or truncated */
+  SV_UNSUPPORTED = 4,      /* of a kind, version or instruction set that this build or CPU lacks */
+  SV_IO_ERROR = 5,
+  SV_OUT_OF_MEMORY = 6,
+  SV_INTERNAL = 7
+} sv_status;
+
+SV_API const char* sv_version(void);
+/* The instruction-set tier in use: "scalar", "avx2", "avx512vnni", "neon" or "neondot". */
+SV_API const char* sv_active_isa(void);
+SV_API const char* sv_status_name(sv_status status);
+/* The detail of this thread's last failure; valid until its next call that fails. */
+SV_API const char* sv_last_error(void);
+
+/* ---- Text to intent and slots ---- */
+
+typedef struct sv_intent_parser sv_intent_parser;
+typedef struct sv_parse_result sv_parse_result;
+
+typedef struct sv_parse_options {
+  size_t struct_size;
+  int32_t top_k; /* how many intents to return, at least 1; default 1 */
+} sv_parse_options;
+
+typedef struct sv_intent {
+  const char* name;
+  float score; /* calibrated probability */
+} sv_intent;
+
+typedef struct sv_slot {
+  const char* name;
+  const char* value; /* the text as said */
+  int32_t start;     /* characters (code points) into the text */
+  int32_t end;
+  float score;
+} sv_slot;
+
+SV_API sv_status sv_intent_parser_open(const char* path, sv_intent_parser** parser);
+/* The caller keeps data alive and unchanged as long as the parser lives. */
+SV_API sv_status sv_intent_parser_open_memory(const void* data, size_t bytes, sv_intent_parser** parser);
+SV_API void sv_intent_parser_free(sv_intent_parser* parser);
+SV_API sv_status sv_intent_parser_parse(const sv_intent_parser* parser, const char* text, size_t bytes,
+                                        const sv_parse_options* options, sv_parse_result** result);
+
+SV_API size_t sv_parse_result_num_intents(const sv_parse_result* result); /* best first; at least 1 */
+SV_API sv_status sv_parse_result_intent(const sv_parse_result* result, size_t index, sv_intent* intent);
+SV_API size_t sv_parse_result_num_slots(const sv_parse_result* result);
+SV_API sv_status sv_parse_result_slot(const sv_parse_result* result, size_t index, sv_slot* slot);
+SV_API int32_t sv_parse_result_out_of_scope(const sv_parse_result* result); /* 1 or 0 */
+SV_API size_t sv_parse_result_num_warnings(const sv_parse_result* result);
+SV_API const char* sv_parse_result_warning(const sv_parse_result* result, size_t index); /* NULL past the end */
+SV_API void sv_parse_result_free(sv_parse_result* result);
+
+/* ---- Speech to text ---- */
+
+typedef struct sv_recognizer sv_recognizer;
+typedef struct sv_stream sv_stream;
+typedef struct sv_recognition_result sv_recognition_result;
+
+typedef struct sv_word {
+  const char* text;
+  float start_seconds;
+  float end_seconds;
+  float confidence; /* in [0, 1] */
+} sv_word;
+
+SV_API sv_status sv_recognizer_open(const char* path, sv_recognizer** recognizer);
+/* The caller keeps data alive and unchanged as long as the recognizer or one of its streams lives. */
+SV_API sv_status sv_recognizer_open_memory(const void* data, size_t bytes, sv_recognizer** recognizer);
+SV_API void sv_recognizer_free(sv_recognizer* recognizer);
+
+/* One utterance. A stream keeps its model alive. */
+SV_API sv_status sv_recognizer_stream(const sv_recognizer* recognizer, sv_stream** stream);
+/* samples: (num_samples) in [-1, 1]; sample_rate in Hz, the same in all calls of a stream. */
+SV_API sv_status sv_stream_accept_waveform(sv_stream* stream, const float* samples, size_t num_samples,
+                                           int32_t sample_rate);
+/* The text so far; valid until the next call on this stream. */
+SV_API const char* sv_stream_partial(sv_stream* stream);
+/* The result of the whole stream; it takes no more audio afterwards. */
+SV_API sv_status sv_stream_finish(sv_stream* stream, sv_recognition_result** result);
+SV_API void sv_stream_free(sv_stream* stream);
+
+SV_API const char* sv_recognition_result_text(const sv_recognition_result* result);
+SV_API size_t sv_recognition_result_num_words(const sv_recognition_result* result);
+SV_API sv_status sv_recognition_result_word(const sv_recognition_result* result, size_t index, sv_word* word);
+SV_API void sv_recognition_result_free(sv_recognition_result* result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SOTTOVOCE_SOTTOVOCE_H_ */
