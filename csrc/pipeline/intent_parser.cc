@@ -27,15 +27,19 @@ std::vector<TaggedWord> TagWords(const Encoding& encoding, int tokens, const Int
   return words;
 }
 
-// A slot ends before punctuation that is attached to its last word ("in the kitchen."), and starts after an opening one.
-// A word that is punctuation alone stays: it was said. spans: of all pieces; punctuation: of each piece.
+bool IsPunctuation(std::string_view piece) {
+  const Utf8Character first = DecodeUtf8(piece.data(), piece.data() + piece.size());
+  return first.length == piece.size() && (unicode::PropertiesOf(first.point).flags & unicode::kPunctuation) != 0;
+}
+
+// A slot ends before punctuation that is attached to its last word ("in the kitchen."), for what is said has none. A word
+// that is punctuation alone stays.
 void TrimPunctuation(const WordPieceTokenizer& tokenizer, const Encoding& encoding, int tokens, SlotSpan* slot) {
-  const auto is_trimmed = [&](size_t i) { return tokenizer.IsPunctuation(encoding.ids[i]); };
-  for (int t = tokens - 2; t >= 1; --t) {
-    const size_t i = static_cast<size_t>(t);
+  for (size_t i = static_cast<size_t>(tokens) - 2; i >= 2; --i) {
     if (encoding.offsets[i].end != slot->end) continue;
-    const bool attached = t > 1 && encoding.word_ids[i] == encoding.word_ids[i - 1];
-    if (!attached || !is_trimmed(i) || encoding.offsets[i - 1].end <= slot->start) return;
+    const bool attached = encoding.word_ids[i] == encoding.word_ids[i - 1];
+    if (!attached || encoding.offsets[i - 1].end <= slot->start) return;
+    if (!IsPunctuation(tokenizer.piece(encoding.ids[i]))) return;
     slot->end = encoding.offsets[i - 1].end;
   }
 }
@@ -70,11 +74,11 @@ Result<std::shared_ptr<const IntentParser>> IntentParser::Load(std::shared_ptr<c
   SV_ASSIGN_OR_RETURN(options.sep_token, artifact->GetString("tokenizer.sep_token"));
   SV_ASSIGN_OR_RETURN(options.pad_token, artifact->GetString("tokenizer.pad_token"));
   SV_ASSIGN_OR_RETURN(const uint32_t max_characters, artifact->GetU32("tokenizer.max_word_characters"));
-  options.max_word_characters = static_cast<int>(std::min<uint32_t>(max_characters, 10000));
+  options.max_word_characters = static_cast<int32_t>(std::min<uint32_t>(max_characters, 10000));
   SV_ASSIGN_OR_RETURN(WordPieceTokenizer tokenizer,
                       WordPieceTokenizer::Create({model.vocabulary(), model.vocabulary_bytes()}, options));
-  if (static_cast<int>(tokenizer.vocab_size()) != model.encoder().config().vocab_size) {
-    return DataLoss(artifact->name() + ": tokenizer.vocab holds " + std::to_string(tokenizer.vocab_size()) +
+  if (tokenizer.vocabulary_size() != model.encoder().config().vocab_size) {
+    return DataLoss(artifact->name() + ": tokenizer.vocab holds " + std::to_string(tokenizer.vocabulary_size()) +
                     " pieces, bert.vocab_size says " + std::to_string(model.encoder().config().vocab_size));
   }
   parser->tokenizer_ = std::make_unique<const WordPieceTokenizer>(std::move(tokenizer));
@@ -120,7 +124,8 @@ ParseResult IntentParser::Parse(std::string_view text, int top_k) const {
   for (size_t k = 0; k < keep; ++k) result.intents.push_back({labels[order[k]], scores[order[k]]});
   result.out_of_scope = result.intents[0].score < model_->out_of_scope_threshold();
 
-  for (SlotSpan& span : DecodeBio(TagWords(encoding, tokens, *model_, workspace->slot.data()), tags_)) {
+  std::vector<SlotSpan> spans = DecodeBio(TagWords(encoding, tokens, *model_, workspace->slot.data()), tags_);
+  for (SlotSpan& span : spans) {
     TrimPunctuation(*tokenizer_, encoding, tokens, &span);
     std::string value(SliceCharacters(text, span.start, span.end));
     result.slots.push_back({std::move(span.name), std::move(value), span.start, span.end, span.score});
