@@ -3,7 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/registry.h"
-#include "text/utf8.h"
+#include "bindings/text_argument.h"
 #include "text/wordpiece.h"
 
 namespace py = pybind11;
@@ -11,39 +11,11 @@ namespace py = pybind11;
 namespace sottovoce::bindings {
 namespace {
 
-// The UTF-8 of a str (lone surrogates encoded as such) or the bytes of a bytes, alive as long as this object.
-class TextView {
- public:
-  explicit TextView(const py::object& text) : holder_(text) {
-    if (PyUnicode_Check(text.ptr())) {
-      Py_ssize_t size = 0;
-      if (const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size)) {
-        view_ = {data, static_cast<size_t>(size)};
-        return CheckSize();
-      }
-      PyErr_Clear();  // lone surrogates
-      holder_ = py::reinterpret_steal<py::object>(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "surrogatepass"));
-      if (!holder_) throw py::error_already_set();
-    } else if (!PyBytes_Check(text.ptr())) {
-      throw py::type_error("text: wanted str or bytes, found " +
-                           std::string(py::str(py::type::of(text).attr("__name__"))));
-    }
-    view_ = {PyBytes_AS_STRING(holder_.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(holder_.ptr()))};
-    CheckSize();
-  }
-  std::string_view view() const { return view_; }
-
- private:
-  void CheckSize() const {
-    if (view_.size() > static_cast<size_t>(WordPieceTokenizer::kMaxTextBytes)) {
-      ThrowIfError(InvalidArgument("text: wanted at most " + std::to_string(WordPieceTokenizer::kMaxTextBytes) +
-                                   " bytes of UTF-8, found " + std::to_string(view_.size())));
-    }
-  }
-
-  py::object holder_;
-  std::string_view view_;
-};
+void CheckSize(std::string_view text) {
+  if (text.size() <= static_cast<size_t>(WordPieceTokenizer::kMaxTextBytes)) return;
+  ThrowIfError(InvalidArgument("text: wanted at most " + std::to_string(WordPieceTokenizer::kMaxTextBytes) +
+                               " bytes of UTF-8, found " + std::to_string(text.size())));
+}
 
 std::string JoinPieces(const py::object& vocabulary) {
   if (PyUnicode_Check(vocabulary.ptr())) return vocabulary.cast<std::string>();
@@ -111,11 +83,12 @@ SV_BIND(text) {
       .def(
           "encode",
           [](const WordPieceTokenizer& self, const py::object& text) {
-            const TextView view(text);
+            const TextArgument argument(text);
+            CheckSize(argument.view());
             Encoding encoding;
             {
               py::gil_scoped_release release;
-              encoding = self.Encode(view.view());
+              encoding = self.Encode(argument.view());
             }
             return ToTuple(self, encoding);
           },
@@ -123,12 +96,13 @@ SV_BIND(text) {
       .def(
           "encode_words",
           [](const WordPieceTokenizer& self, const std::vector<py::object>& words) {
-            std::vector<TextView> holders;
+            std::vector<TextArgument> arguments;
             std::vector<std::string_view> views;
-            holders.reserve(words.size());
+            arguments.reserve(words.size());
             for (const py::object& word : words) {
-              holders.emplace_back(word);
-              views.push_back(holders.back().view());
+              arguments.emplace_back(word);
+              CheckSize(arguments.back().view());
+              views.push_back(arguments.back().view());
             }
             Encoding encoding;
             {
