@@ -6,6 +6,8 @@ pure numpy, vectorised and deterministic.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,9 +22,9 @@ Q8_BLOCK = 4  # inputs of one 64-byte block, 8 bits each
 TERNARY_THRESHOLD = 0.7  # times mean |w|: TWN's threshold (Li et al. 2016)
 
 
-def _matrix(weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return `weights` as (rows, cols) float64; ValueError when it has another rank or a value that is not finite."""
-    matrix = np.asarray(weights, dtype=np.float64)
+def _matrix(weights: npt.ArrayLike) -> Floats:
+    """Return `weights` as (rows, cols) float32; ValueError when it has another rank or a value that is not finite."""
+    matrix = np.asarray(weights, dtype=np.float32)
     if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(f"weights: wanted a non-empty matrix (rows, cols), got shape {tuple(np.shape(weights))}")
     if not np.isfinite(matrix).all():
@@ -30,7 +32,7 @@ def _matrix(weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return matrix
 
 
-def _half_scales(scales: npt.NDArray[np.float64]) -> Halves:
+def _half_scales(scales: npt.NDArray[np.floating[Any]]) -> Halves:
     """Round scales to float16 by way of float32 (as torch does); ValueError when one overflows."""
     with np.errstate(over="ignore"):
         halves = scales.astype(np.float32).astype(np.float16)
@@ -43,7 +45,8 @@ def quantize_ternary(weights: npt.ArrayLike) -> tuple[Codes, Halves]:
     """Ternarize each row by TWN: w ~= code * scale.
 
     threshold = 0.7 mean|w|; code = sign(w) where |w| > threshold, else 0; scale = mean(|w| : |w| > threshold), rounded
-    to float16. Means and comparison in float64. A row of zeros gives scale 0. Quantizing the result again changes nothing.
+    to float16. Sums in float64, the threshold rounded to float32 for the comparison. A row of zeros gives scale 0.
+    Quantizing the result again changes nothing.
 
     Args:
         weights: (rows, cols), finite.
@@ -52,9 +55,10 @@ def quantize_ternary(weights: npt.ArrayLike) -> tuple[Codes, Halves]:
     """
     matrix = _matrix(weights)
     magnitude = np.abs(matrix)
-    kept = magnitude > TERNARY_THRESHOLD * magnitude.mean(axis=1, keepdims=True)
+    threshold = magnitude.sum(axis=1, keepdims=True, dtype=np.float64) * (TERNARY_THRESHOLD / matrix.shape[1])
+    kept = magnitude > threshold.astype(np.float32)
     counts = kept.sum(axis=1)
-    sums = np.where(kept, magnitude, 0.0).sum(axis=1)
+    sums = (magnitude * kept).sum(axis=1, dtype=np.float64)
     scales = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
     return (np.sign(matrix) * kept).astype(np.int8), _half_scales(scales)
 
@@ -70,8 +74,8 @@ def quantize_int8(weights: npt.ArrayLike) -> tuple[Codes, Halves]:
     Returns:
         codes (rows, cols) in [-127, 127]; scales (rows).
     """
-    matrix = _matrix(weights).astype(np.float32)
-    scales = _half_scales((np.abs(matrix).max(axis=1) / np.float32(127)).astype(np.float64))
+    matrix = _matrix(weights)
+    scales = _half_scales(np.abs(matrix).max(axis=1) / np.float32(127))
     wide = scales.astype(np.float32)[:, None]
     ratio = np.divide(matrix, wide, out=np.zeros_like(matrix), where=wide > 0)
     return np.clip(np.rint(ratio), -127, 127).astype(np.int8), scales
