@@ -2,9 +2,9 @@
 
 Usage: python tools/make_unicode_tables.py [--check]     (--check: fail when the committed files differ)
 
-The tokenizer must split text as Hugging Face `tokenizers` does, and that library mixes versions: its categories come from the
-crate unicode_categories (Unicode 8), its decompositions from unicode-normalization-alignments (Unicode 9) and its lowercase
-from the Rust standard library (Unicode 17). The sets below are the differences from Unicode 14, found by asking `tokenizers`
+The tokenizer must split text as Hugging Face `tokenizers` does, and that library mixes versions: its categories are
+about Unicode 8 (crate unicode_categories), its decompositions Unicode 9 (unicode-normalization-alignments), its lowercase
+Unicode 17 (the Rust standard library). The sets below are the differences from Unicode 14, found by asking `tokenizers`
 0.23.3 about all 1,112,064 code points; tools/compare_tokenizers.py --code-points repeats that comparison.
 """
 
@@ -21,23 +21,30 @@ ROOT = Path(__file__).resolve().parents[1]
 TEXT = ROOT / "csrc" / "text"
 
 # Nonspacing marks (Mn) added after Unicode 8: not stripped.
-NEWER_MARKS = """7FD 898-89F 8CA-8E1 9FE AFA-AFF B55 C04 C3C D00 D3B-D3C D81 EBA 180F 1885-1886 1ABF-1ACE 1DF6-1DFB A82C A8C5
-A8FF A9BD 10D24-10D27 10EAB-10EAC 10F46-10F50 10F82-10F85 11070 11073-11074 110C2 111C9 111CF 1123E 1133B 11438-1143F
-11442-11444 11446 1145E 1182F-11837 11839-1183A 1193B-1193C 1193E 11943 119D4-119D7 119DA-119DB 119E0 11A01-11A0A 11A33-11A38
-11A3B-11A3E 11A47 11A51-11A56 11A59-11A5B 11A8A-11A96 11A98-11A99 11C30-11C36 11C38-11C3D 11C3F 11C92-11CA7 11CAA-11CB0
-11CB2-11CB3 11CB5-11CB6 11D31-11D36 11D3A 11D3C-11D3D 11D3F-11D45 11D47 11D90-11D91 11D95 11D97 11EF3-11EF4 16F4F 16FE4
-1CF00-1CF2D 1CF30-1CF46 1E000-1E006 1E008-1E018 1E01B-1E021 1E023-1E024 1E026-1E02A 1E130-1E136 1E2AE 1E2EC-1E2EF 1E944-1E94A"""
+NEWER_MARKS = """
+7FD 898-89F 8CA-8E1 9FE AFA-AFF B55 C04 C3C D00 D3B-D3C D81 EBA 180F 1885-1886 1ABF-1ACE 1DF6-1DFB A82C A8C5 A8FF A9BD
+10D24-10D27 10EAB-10EAC 10F46-10F50 10F82-10F85 11070 11073-11074 110C2 111C9 111CF 1123E 1133B 11438-1143F
+11442-11444 11446 1145E 1182F-11837 11839-1183A 1193B-1193C 1193E 11943 119D4-119D7 119DA-119DB 119E0 11A01-11A0A
+11A33-11A38 11A3B-11A3E 11A47 11A51-11A56 11A59-11A5B 11A8A-11A96 11A98-11A99 11C30-11C36 11C38-11C3D 11C3F
+11C92-11CA7 11CAA-11CB0 11CB2-11CB3 11CB5-11CB6 11D31-11D36 11D3A 11D3C-11D3D 11D3F-11D45 11D47 11D90-11D91 11D95
+11D97 11EF3-11EF4 16F4F 16FE4 1CF00-1CF2D 1CF30-1CF46 1E000-1E006 1E008-1E018 1E01B-1E021 1E023-1E024 1E026-1E02A
+1E130-1E136 1E2AE 1E2EC-1E2EF 1E944-1E94A
+"""
 FORMER_MARKS = "1734"  # Mn until Unicode 13
 # Punctuation added after Unicode 8: part of a word.
-NEWER_PUNCTUATION = """61D 9FD A76 C77 C84 1B7D-1B7E 2E43-2E4F 2E52-2E5D 10EAD 10F55-10F59 10F86-10F89 1144B-1144F 1145A-1145B
-1145D 11660-1166C 116B9 1183B 11944-11946 119E2 11A3F-11A46 11A9A-11A9C 11A9E-11AA2 11C41-11C45 11C70-11C71 11EF7-11EF8 11FFF
-12FF1-12FF2 16E97-16E9A 16FE2 1E95E-1E95F"""
+NEWER_PUNCTUATION = """
+61D 9FD A76 C77 C84 1B7D-1B7E 2E43-2E4F 2E52-2E5D 10EAD 10F55-10F59 10F86-10F89 1144B-1144F 1145A-1145B 1145D
+11660-1166C 116B9 1183B 11944-11946 119E2 11A3F-11A46 11A9A-11A9C 11A9E-11AA2 11C41-11C45 11C70-11C71 11EF7-11EF8
+11FFF 12FF1-12FF2 16E97-16E9A 16FE2 1E95E-1E95F
+"""
 FORMER_PUNCTUATION = "166D 111C9"
 NEWER_FORMATS = "890-891 8E2 110CD 13430-13438"  # Cf added after Unicode 8: kept
 # Combining classes added after Unicode 9: taken for 0.
-NEWER_COMBINING = """7FD 898-89F 8CA-8D3 9FE C3C D3B-D3C EBA 1715 1ABF-1ACE 1DF6-1DFA A82C 10D24-10D27 10EAB-10EAC 10F46-10F50
-10F82-10F85 11070 1133B 1145E 11839-1183A 1193D-1193E 11943 119E0 11A34 11A47 11A99 11D42 11D44-11D45 11D97 16FF0-16FF1
-1E130-1E136 1E2AE 1E2EC-1E2EF"""
+NEWER_COMBINING = """
+7FD 898-89F 8CA-8D3 9FE C3C D3B-D3C EBA 1715 1ABF-1ACE 1DF6-1DFA A82C 10D24-10D27 10EAB-10EAC 10F46-10F50 10F82-10F85
+11070 1133B 1145E 11839-1183A 1193D-1193E 11943 119E0 11A34 11A47 11A99 11D42 11D44-11D45 11D97 16FF0-16FF1
+1E130-1E136 1E2AE 1E2EC-1E2EF
+"""
 NEWER_DECOMPOSITION = 0x11938  # not decomposed
 # Lowercase added in Unicode 15 to 17: code points and the distance to their lowercase.
 NEWER_LOWERCASE = [("1C89", 1), ("A7CB", -0xA567), ("A7CC", 1), ("A7CE", 1), ("A7D2", 1), ("A7D4", 1), ("A7DA", 1)]
@@ -99,7 +106,7 @@ def all_properties() -> list[Properties]:
 
 
 def split(values: Sequence[int], bits: int) -> tuple[list[int], list[int]]:
-    """Blocks of 2^bits values, equal blocks shared: the block number of each position, and the blocks one after another."""
+    """Shares equal blocks of 2^bits values: the block number of each position, and the blocks one after another."""
     size = 1 << bits
     numbers: dict[tuple[int, ...], int] = {}
     index = [
@@ -167,8 +174,10 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail when the committed files differ; write nothing")
     arguments = parser.parse_args()
     if unicodedata.unidata_version != UNICODE_VERSION:
-        print(f"needs Unicode {UNICODE_VERSION} (Python 3.11), this Python has "
-              f"{unicodedata.unidata_version}", file=sys.stderr)
+        print(
+            f"needs Unicode {UNICODE_VERSION} (Python 3.11), this Python has {unicodedata.unidata_version}",
+            file=sys.stderr,
+        )
         return 2
     total, stale = 0, False
     for name, (source, size) in (

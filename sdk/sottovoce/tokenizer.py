@@ -23,7 +23,7 @@ class Encoding:
     offsets: list[tuple[int, int]]
     """``(start, end)`` characters of the original text; ``(0, 0)`` for ``[CLS]`` and ``[SEP]``."""
     word_ids: list[int]
-    """Which blank-separated word a piece belongs to (a CJK ideograph is a word of its own); -1 for ``[CLS]`` and ``[SEP]``."""
+    """Which blank-separated word a piece belongs to, a CJK ideograph being one itself; -1 for ``[CLS]``, ``[SEP]``."""
     invalid_utf8: bool = False
     """True when ill-formed bytes or lone surrogates were dropped from the text."""
 
@@ -32,14 +32,14 @@ class Encoding:
 
 
 class Tokenizer:
-    """BERT's basic tokenization and WordPiece, identical to Hugging Face ``tokenizers``. Immutable; any thread may use it.
+    """BERT's basic tokenization and WordPiece, identical to Hugging Face ``tokenizers``. Any thread may use it.
 
-    Source: Devlin et al., "BERT" (2019), and Wu et al., "Google's Neural Machine Translation System" (2016) for WordPiece.
+    Source: Devlin et al., "BERT" (2019); for WordPiece, Wu et al., "Google's Neural Machine Translation System" (2016).
     """
 
     def __init__(
         self,
-        vocab: Sequence[str] | str,
+        vocab: Sequence[str] | str | _native.WordPieceTokenizer,
         *,
         lowercase: bool = True,
         strip_accents: bool | None = None,
@@ -53,7 +53,8 @@ class Tokenizer:
         """Makes a tokenizer from its vocabulary.
 
         Args:
-            vocab: the pieces in order of their ids, or one string that joins them by newlines.
+            vocab: the pieces in order of their ids, or one string that joins them by newlines, or the native tokenizer of
+                a loaded model (whose own options then hold).
             lowercase: lowercases the text ("uncased" checkpoints).
             strip_accents: drops accents (NFD without nonspacing marks); None does what ``lowercase`` does.
             chinese_chars: makes every CJK ideograph a word of its own.
@@ -63,6 +64,9 @@ class Tokenizer:
         Raises:
             SottovoceError: a piece is empty or repeated, or a special token is not in the vocabulary.
         """
+        if isinstance(vocab, _native.WordPieceTokenizer):
+            self._native = vocab
+            return
         self._native = _native.WordPieceTokenizer(
             vocab,
             lowercase=lowercase,
@@ -88,13 +92,6 @@ class Tokenizer:
         text = Path(path).read_bytes().decode("utf-8").replace("\r\n", "\n")
         return cls(text.removesuffix("\n"), lowercase=lowercase, strip_accents=strip_accents)
 
-    @classmethod
-    def from_native(cls, native: _native.WordPieceTokenizer) -> Tokenizer:
-        """Wraps the tokenizer inside a loaded model."""
-        tokenizer = cls.__new__(cls)
-        tokenizer._native = native
-        return tokenizer
-
     def encode(self, text: str | bytes) -> Encoding:
         """Tokenizes a text of any length; nothing is truncated, and ``[CLS]`` and ``[SEP]`` are added.
 
@@ -107,7 +104,7 @@ class Tokenizer:
         return Encoding(*self._native.encode(text))
 
     def encode_words(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
-        """The ids of the words joined by blanks, and for each piece the index of its word (-1 for ``[CLS]`` and ``[SEP]``)."""
+        """The ids of the words joined by blanks, and each piece's index into ``words`` (-1 for ``[CLS]``, ``[SEP]``)."""
         ids, word_ids = self._native.encode_words(list(words))
         return ids, word_ids
 
