@@ -16,9 +16,9 @@ import random
 import sys
 import tarfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from sottovoce.tokenizer import Tokenizer
 from tokenizers import Tokenizer as Reference
@@ -47,7 +47,7 @@ def make_reference(pieces: list[str], lowercase: bool, strip_accents: bool, chin
 
 def lines_of(path: Path) -> Iterator[str]:
     """The lines of a text file, decoded with replacement of bad bytes."""
-    openers: dict[str, Callable[[Path], IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
     if path.is_dir():
         for child in sorted(path.rglob("*")):
             if child.is_file() and not child.is_symlink():
@@ -60,7 +60,7 @@ def lines_of(path: Path) -> Iterator[str]:
                     for line in stream:
                         yield line.decode("utf-8", "replace").rstrip("\n")
     else:
-        with openers.get(path.suffix, lambda name: open(name, "rb"))(path) as stream:
+        with openers.get(path.suffix, open)(path, "rb") as stream:
             for line in stream:
                 yield line.decode("utf-8", "replace").rstrip("\n")
 

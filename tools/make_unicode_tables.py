@@ -3,8 +3,8 @@
 Usage: python tools/make_unicode_tables.py [--check]     (--check: fail when the committed files differ)
 
 The tokenizer must split text as Hugging Face `tokenizers` does, and that library mixes versions: its categories are
-about Unicode 8 (crate unicode_categories), its decompositions Unicode 9 (unicode-normalization-alignments), its lowercase
-Unicode 17 (the Rust standard library). The sets below are the differences from Unicode 14, found by asking `tokenizers`
+about Unicode 8 (crate unicode_categories), its decompositions Unicode 9 (unicode-normalization-alignments), its
+lowercase Unicode 17 (the Rust standard library). The sets below are the differences from Unicode 14, found by asking `tokenizers`
 0.23.3 about all 1,112,064 code points; tools/compare_tokenizers.py --code-points repeats that comparison.
 """
 
@@ -154,7 +154,8 @@ def properties_source() -> tuple[str, int]:
 
 def decompositions_source() -> tuple[str, int]:
     """Keys (code point << 13 | start in the pool of UTF-16 units), sorted, and the size in bytes."""
-    keys, pool = [], []
+    keys: list[int] = []
+    pool: list[int] = []
     for point in range(0x30000):
         text = decomposition(point)
         if text:

@@ -53,8 +53,8 @@ class Tokenizer:
         """Makes a tokenizer from its vocabulary.
 
         Args:
-            vocab: the pieces in order of their ids, or one string that joins them by newlines, or the native tokenizer of
-                a loaded model (whose own options then hold).
+            vocab: the pieces in order of their ids, or one string that joins them by newlines, or the native tokenizer
+                of a loaded model (whose own options then hold).
             lowercase: lowercases the text ("uncased" checkpoints).
             strip_accents: drops accents (NFD without nonspacing marks); None does what ``lowercase`` does.
             chinese_chars: makes every CJK ideograph a word of its own.
@@ -104,7 +104,7 @@ class Tokenizer:
         return Encoding(*self._native.encode(text))
 
     def encode_words(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
-        """The ids of the words joined by blanks, and each piece's index into ``words`` (-1 for ``[CLS]``, ``[SEP]``)."""
+        """The ids of the words joined by blanks, and each piece's index into ``words`` (-1: ``[CLS]``, ``[SEP]``)."""
         ids, word_ids = self._native.encode_words(list(words))
         return ids, word_ids
 
