@@ -1,0 +1,21 @@
+// Functions of one ISA file of this family. Only C headers here: ISA files include it.
+#pragma once
+
+#include <stddef.h>
+
+namespace sottovoce {
+
+// Lanes of the widest ISA: scratch is laid out for it, so its size does not depend on the CPU.
+constexpr int kAttentionMaxLanes = 16;
+
+struct AttentionKernels {
+  // As Attention of vector_ops.h; scratch is 64-byte aligned.
+  void (*attention)(const float* q, const float* k, const float* v, size_t stride, int tokens, int heads, int head_size,
+                    float scale, float* y, size_t y_stride, float* scratch);
+};
+
+#define SV_ATTENTION_KERNELS(isa, table) extern const AttentionKernels table;
+#include "kernels/attention/kernels.inc"
+#undef SV_ATTENTION_KERNELS
+
+}  // namespace sottovoce

@@ -1,0 +1,6 @@
+#include <math.h>
+
+#include "kernels/simd/f32_neon.h"
+
+#define SV_ATTENTION_TABLE attention__neon
+#include "kernels/attention/attention_body.h"

@@ -1,0 +1,88 @@
+#include "kernels/elementwise/quantize_rows.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "kernels/vector_kernels.h"
+
+namespace sottovoce {
+namespace {
+
+// Quantizes rows whose largest magnitude (before clipping) `max_abs(row)` gives; it is called once for each row, in
+// order, and may write the row first.
+template <typename MaxAbs>
+void Rows(const ElementwiseKernels& kernels, const float* x, int rows, int cols, size_t x_stride, float clip,
+          Granularity granularity, int8_t* data, float* scale, int32_t* sum, const MaxAbs& max_abs) {
+  const size_t count = static_cast<size_t>(cols), stride = QuantizedStride(cols);
+  const float limit = clip > 0.0f ? clip : std::numeric_limits<float>::infinity();
+  const auto quantize = [&](int row, float largest) {
+    int8_t* out = data + static_cast<size_t>(row) * stride;
+    scale[row] = largest / 127.0f;
+    if (largest == 0.0f) {
+      std::memset(out, 0, stride);
+      sum[row] = 0;
+      return;
+    }
+    sum[row] = kernels.quantize(x + static_cast<size_t>(row) * x_stride, count, limit, 127.0f / largest, out);
+    std::memset(out + count, 0, stride - count);
+  };
+  if (granularity == Granularity::kPerToken) {
+    for (int row = 0; row < rows; ++row) quantize(row, std::min(max_abs(row), limit));
+    return;
+  }
+  float largest = 0.0f;
+  for (int row = 0; row < rows; ++row) largest = std::max(largest, std::min(max_abs(row), limit));
+  for (int row = 0; row < rows; ++row) quantize(row, largest);
+}
+
+}  // namespace
+
+void QuantizeRowsWith(const ElementwiseKernels& kernels, const float* x, int rows, int cols, size_t x_stride,
+                      float clip, Granularity granularity, int8_t* data, float* scale, int32_t* sum) {
+  Rows(kernels, x, rows, cols, x_stride, clip, granularity, data, scale, sum,
+       [&](int row) { return kernels.max_abs(x + static_cast<size_t>(row) * x_stride, static_cast<size_t>(cols)); });
+}
+
+void GeluQuantizeRowsWith(const ElementwiseKernels& kernels, float* x, int rows, int cols, size_t x_stride, float clip,
+                          Granularity granularity, int8_t* data, float* scale, int32_t* sum) {
+  Rows(kernels, x, rows, cols, x_stride, clip, granularity, data, scale, sum, [&](int row) {
+    float* values = x + static_cast<size_t>(row) * x_stride;
+    return kernels.gelu_max_abs(values, static_cast<size_t>(cols), values);
+  });
+}
+
+void LayerNormQuantizeRowsWith(const ElementwiseKernels& kernels, const NormalizeKernels& normalize, const float* x,
+                               const float* residual, const float* weight, const float* bias, float epsilon, int rows,
+                               int cols, float* y, float clip, Granularity granularity, int8_t* data, float* scale,
+                               int32_t* sum) {
+  const size_t count = static_cast<size_t>(cols);
+  Rows(kernels, y, rows, cols, count, clip, granularity, data, scale, sum, [&](int row) {
+    const size_t at = static_cast<size_t>(row) * count;
+    return normalize.layer_norm(x + at, residual != nullptr ? residual + at : nullptr, weight, bias, epsilon, cols,
+                                y + at);
+  });
+}
+
+void QuantizeRows(const float* x, int rows, int cols, size_t x_stride, float clip, Granularity granularity,
+                  int8_t* data, float* scale, int32_t* sum) {
+  static const ElementwiseKernels& kernels = ElementwiseRows().For(ActiveIsa());
+  QuantizeRowsWith(kernels, x, rows, cols, x_stride, clip, granularity, data, scale, sum);
+}
+
+void GeluQuantizeRows(float* x, int rows, int cols, size_t x_stride, float clip, Granularity granularity, int8_t* data,
+                      float* scale, int32_t* sum) {
+  static const ElementwiseKernels& kernels = ElementwiseRows().For(ActiveIsa());
+  GeluQuantizeRowsWith(kernels, x, rows, cols, x_stride, clip, granularity, data, scale, sum);
+}
+
+void LayerNormQuantizeRows(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
+                           int rows, int cols, float* y, float clip, Granularity granularity, int8_t* data,
+                           float* scale, int32_t* sum) {
+  static const ElementwiseKernels& kernels = ElementwiseRows().For(ActiveIsa());
+  static const NormalizeKernels& normalize = NormalizeRows().For(ActiveIsa());
+  LayerNormQuantizeRowsWith(kernels, normalize, x, residual, weight, bias, epsilon, rows, cols, y, clip, granularity,
+                            data, scale, sum);
+}
+
+}  // namespace sottovoce

@@ -1,0 +1,130 @@
+// One-lane stand-in for the vector headers beside it: the same bodies compiled with it are the scalar kernels.
+// Every header here defines the same names in an unnamed namespace, and a kernel file includes exactly one of them.
+// The contract, for VecF of kLanes floats and VecI of kLanes int32:
+//   MulAdd(a, b, c) = a * b + c and NegMulAdd(a, b, c) = c - a * b, fused where the ISA can;
+//   Max / Min(limit, x): a NaN in x stays NaN;   ZeroIfNan, ZeroIfLess(x, limit, value): value, or 0 where x < limit;
+//   ScaleByPower(x, n) = x * 2^n for whole n in [-126, 127];   ToInt rounds to nearest even, for |x| < 2^22;
+//   ReduceAdd4 sums each of four vectors, in one order of additions that does not depend on which of the four it is;
+//   TransposeBlock: dst[c * kLanes + r] = src[r * stride + c], r < rows <= kLanes, c < cols <= kLanes; other r are 0.
+#pragma once
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace sottovoce {
+namespace {
+
+typedef float VecF;
+typedef int32_t VecI;
+constexpr int kLanes = 1;
+constexpr int kRegisters = 16;
+
+inline VecF Set(float x) {
+  return x;
+}
+inline VecF Zero() {
+  return 0.0f;
+}
+inline VecF Load(const float* p) {
+  return *p;
+}
+inline void Store(float* p, VecF x) {
+  *p = x;
+}
+inline VecF LoadPartial(const float* p, int n) {
+  return n > 0 ? *p : 0.0f;
+}
+inline void StorePartial(float* p, VecF x, int n) {
+  if (n > 0) *p = x;
+}
+
+inline VecF Add(VecF a, VecF b) {
+  return a + b;
+}
+inline VecF Sub(VecF a, VecF b) {
+  return a - b;
+}
+inline VecF Mul(VecF a, VecF b) {
+  return a * b;
+}
+inline VecF Div(VecF a, VecF b) {
+  return a / b;
+}
+inline VecF MulAdd(VecF a, VecF b, VecF c) {
+  return a * b + c;
+}
+inline VecF NegMulAdd(VecF a, VecF b, VecF c) {
+  return c - a * b;
+}
+inline VecF Abs(VecF x) {
+  return fabsf(x);
+}
+inline VecF Max(VecF limit, VecF x) {
+  return x < limit ? limit : x;
+}
+inline VecF Min(VecF limit, VecF x) {
+  return x > limit ? limit : x;
+}
+inline VecF ZeroIfNan(VecF x) {
+  return x == x ? x : 0.0f;
+}
+inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
+  return x < limit ? 0.0f : value;
+}
+inline VecF SelectLess(VecF x, float limit, VecF less, VecF other) {
+  return x < limit ? less : other;
+}
+inline VecF CopySign(VecF magnitude, VecF sign) {
+  return copysignf(magnitude, sign);
+}
+// Adding 1.5 * 2^23 leaves no fraction bits, so the addition itself rounds to nearest even.
+inline VecF Round(VecF x) {
+  return (x + 12582912.0f) - 12582912.0f;
+}
+inline VecF ScaleByPower(VecF x, VecF n) {
+  const int32_t bits = n == n ? (static_cast<int32_t>(n) + 127) << 23 : 0;
+  float power;
+  memcpy(&power, &bits, sizeof power);
+  return x * power;
+}
+inline float ReduceAdd(VecF x) {
+  return x;
+}
+inline float ReduceMax(VecF x) {
+  return x;
+}
+inline void ReduceAdd4(VecF a, VecF b, VecF c, VecF d, float* sums) {
+  sums[0] = a;
+  sums[1] = b;
+  sums[2] = c;
+  sums[3] = d;
+}
+
+inline VecI ZeroInt() {
+  return 0;
+}
+inline VecI AddInt(VecI a, VecI b) {
+  return a + b;
+}
+inline VecI ToInt(VecF x) {
+  return static_cast<int32_t>(Round(x));
+}
+inline int32_t ReduceAddInt(VecI x) {
+  return x;
+}
+inline void StoreInt8(int8_t* p, VecI x) {
+  *p = static_cast<int8_t>(x);
+}
+inline VecF LoadInt8(const int8_t* p) {
+  return static_cast<float>(*p);
+}
+
+inline void TransposeBlock(const float* src, size_t stride, int rows, int cols, float* dst) {
+  (void)stride;
+  for (int c = 0; c < cols; ++c) dst[c] = rows > 0 ? src[c] : 0.0f;
+}
+
+}  // namespace
+}  // namespace sottovoce
