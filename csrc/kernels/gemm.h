@@ -1,13 +1,16 @@
-// Matrix products y = x W^T + bias, with the kernel picked by ActiveIsa(). Every output element depends only on its own row
-// of x and row of W, never on how many rows are computed together.
+// Matrix products y = x W^T + bias, with the kernel picked by ActiveIsa(). Every output element depends only on its own
+// row of x and row of W, never on how many rows are computed together.
 #pragma once
 
 #include "kernels/matrix.h"
 
 namespace sottovoce {
 
-// y[r][o] = float(sum_c a[r][c] * w[o][c]) * (a.scale[r] * w.scale[o]) + bias[o]; integer sums are exact, so all ISAs are
-// bit-equal. bias may be null (then nothing is added). y is (a.rows, w.rows) with y_stride floats between rows.
+// y[r][o] = float(sum_c a[r][c] * w[o][c]) * (a.scale[r] * w.scale[o]) + bias[o]; integer sums are exact, so all ISAs
+// are bit-equal. bias may be null (then nothing is added). y is (a.rows, w.rows) with y_stride floats between rows.
+// Sums are int32: with |a|, |w| <= 127 they hold for cols up to 133144 = floor((2^31 - 1) / 127^2). More columns than
+// kMaxGemmCols, or a.cols != w.cols, is a caller's error that fills y with NaN.
+constexpr int kMaxGemmCols = 131072;
 void GemmQd8Q2(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y, size_t y_stride);
 void GemmQd8Q8(const QuantizedRows& a, const MatrixQ8& w, const float* bias, float* y, size_t y_stride);
 
