@@ -6,50 +6,17 @@ with bias, layer norm with residual), the int8 one made of it by ONNX Runtime's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from sottovoce.export import packing
+from sottovoce.export.artifact_weights import ArtifactWeights
 
-Floats = npt.NDArray[np.float32]
 _MICROSOFT = "com.microsoft"
-
-
-class ArtifactWeights:
-    """Dequantized tensors of an artifact by their stem."""
-
-    def __init__(self, path: Path) -> None:
-        """Read the whole file."""
-        reader = gguf.GGUFReader(path)
-        self.metadata: dict[str, Any] = {name: field.contents() for name, field in reader.fields.items()}
-        self._tensors = {tensor.name: np.asarray(tensor.data) for tensor in reader.tensors}
-
-    def plain(self, name: str) -> Floats:
-        """Return a float tensor."""
-        return self._tensors[name].astype(np.float32).reshape(-1)
-
-    def matrix(self, stem: str, rows: int, cols: int) -> Floats:
-        """Return an embedding or the weight of a product, (rows, cols)."""
-        unpackers: dict[str, Callable[[Any, int, int], packing.Codes]] = {
-            ".q2p16x4": packing.unpack_q2p16x4,
-            ".q8p16x4": packing.unpack_q8p16x4,
-            ".q2r": packing.unpack_q2r,
-            ".q8r": packing.unpack_q8r,
-        }
-        if f"{stem}.f32" in self._tensors:
-            return self._tensors[f"{stem}.f32"].astype(np.float32).reshape(rows, cols)
-        for suffix, unpack in unpackers.items():
-            if f"{stem}{suffix}" in self._tensors:
-                data = self._tensors[f"{stem}{suffix}"].reshape(-1).view(np.uint8)
-                return packing.dequantize(unpack(data, rows, cols), self._tensors[f"{stem}.scale"].reshape(-1))
-        raise KeyError(f"{stem}: no weights of that name in the artifact")
 
 
 class _Graph:

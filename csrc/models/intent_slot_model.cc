@@ -33,7 +33,7 @@ Result<std::unique_ptr<const IntentSlotModel>> IntentSlotModel::Load(std::shared
                                                  config.hidden_size));
   SV_ASSIGN_OR_RETURN(
       model->slot_, LoadLinear(reader, "slot", static_cast<int>(model->slot_labels_.size()), config.hidden_size));
-  SV_ASSIGN_OR_RETURN(const TensorView vocabulary, LoadBytes(reader, "tokenizer.vocab"));
+  SV_ASSIGN_OR_RETURN(const TensorView vocabulary, reader.Take("tokenizer.vocab", TensorType::kI8));
   model->vocabulary_ = static_cast<const char*>(vocabulary.data);
   model->vocabulary_bytes_ = vocabulary.bytes;
   SV_RETURN_IF_ERROR(reader.Finish());
