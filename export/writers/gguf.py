@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +18,9 @@ from gguf import GGUFValueType
 
 from sottovoce.errors import InputOutputError, InvalidInputError
 from sottovoce.export import packing
+from sottovoce.export.provenance import Provenance
+
+__all__ = ["Embedding", "Product", "Provenance", "Weights", "write_gguf"]
 
 Weights = Literal["ternary", "int8", "f32"]
 Array = npt.NDArray[Any]
@@ -42,35 +44,6 @@ class Embedding:
 
     rows: Array
     weights: Weights = "ternary"
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where an artifact comes from; every field is stored in its metadata."""
-
-    name: str
-    license: str = "Apache-2.0"
-    source: str = ""
-    source_sha256: str = ""
-    training: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    attribution: Sequence[Any] = ()
-
-    def metadata(self) -> dict[str, str]:
-        """Return the metadata entries, structured values as JSON with sorted keys."""
-
-        def encoded(value: Any) -> str:
-            return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-        return {
-            "general.name": self.name,
-            "general.license": self.license,
-            "sottovoce.source": self.source,
-            "sottovoce.source_sha256": self.source_sha256,
-            "sottovoce.training": encoded(dict(self.training)),
-            "sottovoce.metrics": encoded(dict(self.metrics)),
-            "sottovoce.attribution": encoded(list(self.attribution)),
-        }
 
 
 def write_gguf(
