@@ -4,8 +4,8 @@ Usage: python tools/make_unicode_tables.py [--check]     (--check: fail when the
 
 The tokenizer must split text as Hugging Face `tokenizers` does, and that library mixes versions: its categories are
 about Unicode 8 (crate unicode_categories), its decompositions Unicode 9 (unicode-normalization-alignments), its
-lowercase Unicode 17 (the Rust standard library). The sets below are the differences from Unicode 14, found by asking `tokenizers`
-0.23.3 about all 1,112,064 code points; tools/compare_tokenizers.py --code-points repeats that comparison.
+lowercase Unicode 17 (the Rust standard library). The sets below are the differences from Unicode 14, found by asking
+`tokenizers` 0.23.3 about all 1,112,064 code points; tools/compare_tokenizers.py --code-points repeats that comparison.
 """
 
 from __future__ import annotations
