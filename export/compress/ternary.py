@@ -1,0 +1,64 @@
+"""Row-wise weight quantization: the one definition that training, the reference and the artifact writer share.
+
+Ternary is TWN (Li and Liu, "Ternary Weight Networks", 2016) applied to every output row: delta = 0.7 mean|w|,
+alpha = mean of |w| above delta, codes in {-1, 0, 1}. Scales are rounded to float16 because the artifact stores them so.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+WeightKind = Literal["f32", "int8", "ternary"]
+
+TERNARY_THRESHOLD = 0.7  # Delta = 0.7 E|w| is the least-squares threshold for Gaussian weights (TWN, equation 6).
+
+
+class QuantizedRows(NamedTuple):
+    """Integer codes (rows, cols) as int8 and one float16 scale a row: weight ~= codes * scale[:, None]."""
+
+    codes: Tensor
+    scale: Tensor
+
+    def dequantize(self) -> Tensor:
+        """The float32 weight (rows, cols) that the runtime computes with."""
+        return self.codes.float() * self.scale.float().unsqueeze(-1)
+
+
+def ternary_codes(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """TWN of each row of `weight` (rows, cols): codes in {-1, 0, 1} and the unrounded alpha (rows), both float32.
+
+    Few passes over memory, because training calls it on every weight at every step. An all-zero row gives zeros, not NaN.
+    """
+    weight = weight.detach()
+    magnitude = weight.abs()
+    delta = magnitude.mean(-1, keepdim=True).mul_(TERNARY_THRESHOLD)
+    codes = torch.gt(magnitude, delta, out=torch.empty_like(weight)).copysign_(weight)
+    count = torch.linalg.vecdot(codes, codes).clamp_min_(1)
+    return codes, torch.linalg.vecdot(codes, weight) / count
+
+
+def ternarize_rows(weight: Tensor) -> QuantizedRows:
+    """`ternary_codes` as the artifact stores them."""
+    codes, alpha = ternary_codes(weight)
+    return QuantizedRows(codes.to(torch.int8), alpha.to(torch.float16))
+
+
+def quantize_rows_int8(weight: Tensor) -> QuantizedRows:
+    """Symmetric int8 of each row of `weight` (rows, cols): scale = half(max|w| / 127), codes in [-127, 127]."""
+    scale = (weight.detach().abs().amax(-1) / 127).to(torch.float16)
+    divisor = torch.where(scale == 0, torch.ones_like(scale), scale).float().unsqueeze(-1)
+    codes = (weight.detach() / divisor).round().clamp(-127, 127)
+    codes = torch.where(scale.unsqueeze(-1) == 0, torch.zeros_like(codes), codes)
+    return QuantizedRows(codes.to(torch.int8), scale)
+
+
+def quantize_rows(weight: Tensor, kind: WeightKind) -> QuantizedRows:
+    """`weight` (rows, cols) by `kind`. Raises ValueError for a kind that has no integer codes."""
+    if kind == "ternary":
+        return ternarize_rows(weight)
+    if kind == "int8":
+        return quantize_rows_int8(weight)
+    raise ValueError(f"weight kind: wanted int8 or ternary, found {kind!r}")

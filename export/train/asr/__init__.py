@@ -1,0 +1,1 @@
+"""Recipe of the speech recogniser: manifests, cached features, augmentation, the transducer loss, the loop."""
