@@ -29,8 +29,8 @@ Choice Choose() {
   for (Isa isa : kAll) {
     if (std::string(IsaName(isa)) != wanted) continue;
     if (CpuSupports(isa)) return {isa, Status()};
-    return {Isa::kScalar, Unsupported(std::string("SOTTOVOCE_ISA=") + wanted + ": this CPU lacks it (best it has: " +
-                                      IsaName(choice.isa) + ")")};
+    return {Isa::kScalar, Unsupported(std::string("SOTTOVOCE_ISA=") + wanted +
+                                      ": this CPU lacks it (best it has: " + IsaName(choice.isa) + ")")};
   }
   return {Isa::kScalar, Unsupported(std::string("SOTTOVOCE_ISA=") + wanted +
                                     ": unknown; wanted scalar, avx2, avx512vnni, neon or neondot")};
@@ -76,8 +76,12 @@ bool CpuSupports(Isa isa) {
   }
 }
 
-Isa ActiveIsa() { return Chosen().isa; }
+Isa ActiveIsa() {
+  return Chosen().isa;
+}
 
-Status IsaStatus() { return Chosen().status; }
+Status IsaStatus() {
+  return Chosen().status;
+}
 
 }  // namespace sottovoce

@@ -17,8 +17,8 @@ bool CpuSupports(Isa isa);
 // The tier in use: the best the CPU has, or what the environment variable SOTTOVOCE_ISA names. Read once.
 Isa ActiveIsa();
 
-// Not ok when SOTTOVOCE_ISA names an unknown tier or one that this CPU lacks (ActiveIsa() is then scalar). Opening a model
-// returns this.
+// Not ok when SOTTOVOCE_ISA names an unknown tier or one that this CPU lacks (ActiveIsa() is then scalar). Opening a
+// model returns this.
 Status IsaStatus();
 
 }  // namespace sottovoce

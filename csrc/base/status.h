@@ -1,4 +1,5 @@
-// Status and Result<T>: how every fallible function reports. A message names the thing, what was wanted, what was found.
+// Status and Result<T>: how every fallible function reports. A message names the thing, what was wanted, what was
+// found.
 #pragma once
 
 #include <optional>
@@ -31,11 +32,21 @@ class [[nodiscard]] Status {
   std::string message_;
 };
 
-inline Status InvalidArgument(std::string message) { return {StatusCode::kInvalidArgument, std::move(message)}; }
-inline Status NotFound(std::string message) { return {StatusCode::kNotFound, std::move(message)}; }
-inline Status DataLoss(std::string message) { return {StatusCode::kDataLoss, std::move(message)}; }
-inline Status Unsupported(std::string message) { return {StatusCode::kUnsupported, std::move(message)}; }
-inline Status IoError(std::string message) { return {StatusCode::kIoError, std::move(message)}; }
+inline Status InvalidArgument(std::string message) {
+  return {StatusCode::kInvalidArgument, std::move(message)};
+}
+inline Status NotFound(std::string message) {
+  return {StatusCode::kNotFound, std::move(message)};
+}
+inline Status DataLoss(std::string message) {
+  return {StatusCode::kDataLoss, std::move(message)};
+}
+inline Status Unsupported(std::string message) {
+  return {StatusCode::kUnsupported, std::move(message)};
+}
+inline Status IoError(std::string message) {
+  return {StatusCode::kIoError, std::move(message)};
+}
 
 // A value or the Status that says why there is none.
 template <typename T>
@@ -60,15 +71,14 @@ class [[nodiscard]] Result {
 
 #define SV_CONCAT_INNER(a, b) a##b
 #define SV_CONCAT(a, b) SV_CONCAT_INNER(a, b)
-#define SV_RETURN_IF_ERROR(expression)                          \
-  do {                                                          \
-    ::sottovoce::Status sv_status_ = (expression);              \
-    if (!sv_status_.ok()) return sv_status_;                    \
+#define SV_RETURN_IF_ERROR(expression)             \
+  do {                                             \
+    ::sottovoce::Status sv_status_ = (expression); \
+    if (!sv_status_.ok()) return sv_status_;       \
   } while (false)
-#define SV_ASSIGN_OR_RETURN(declaration, expression)                      \
-  auto SV_CONCAT(sv_result_, __LINE__) = (expression);                    \
-  if (!SV_CONCAT(sv_result_, __LINE__).ok())                              \
-    return SV_CONCAT(sv_result_, __LINE__).status();                      \
+#define SV_ASSIGN_OR_RETURN(declaration, expression)                                          \
+  auto SV_CONCAT(sv_result_, __LINE__) = (expression);                                        \
+  if (!SV_CONCAT(sv_result_, __LINE__).ok()) return SV_CONCAT(sv_result_, __LINE__).status(); \
   declaration = std::move(SV_CONCAT(sv_result_, __LINE__)).value()
 
 }  // namespace sottovoce

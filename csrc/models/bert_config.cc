@@ -74,9 +74,8 @@ Result<BertConfig> BertConfig::Read(const Artifact& artifact) {
   static constexpr struct {
     const char* name;
     PoolerActivation value;
-  } kPooler[] = {{"none", PoolerActivation::kNone},
-                 {"tanh", PoolerActivation::kTanh},
-                 {"tanh_relu", PoolerActivation::kTanhRelu}};
+  } kPooler[] = {
+      {"none", PoolerActivation::kNone}, {"tanh", PoolerActivation::kTanh}, {"tanh_relu", PoolerActivation::kTanhRelu}};
   SV_RETURN_IF_ERROR(choose("bert.activation_granularity", kGranularities, &config.activation.granularity));
   SV_RETURN_IF_ERROR(choose("bert.hidden_activation", kHidden, &config.hidden_activation));
   SV_RETURN_IF_ERROR(choose("bert.pooler_activation", kPooler, &config.pooler_activation));

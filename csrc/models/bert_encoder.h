@@ -44,13 +44,13 @@ struct BertLayer {
 
 // Scratch of one forward pass; grows to the longest input seen, then allocates no more.
 struct BertWorkspace {
-  std::vector<float> hidden;      // (tokens, hidden)
-  std::vector<float> qkv;         // (tokens, 3 qkv)
-  std::vector<float> context;     // (tokens, qkv)
-  std::vector<float> projected;   // (tokens, hidden)
-  std::vector<float> ffn;         // (tokens, ffn)
-  std::vector<float> attention;   // scratch of the attention kernel
-  std::vector<float> pooled;      // (hidden)
+  std::vector<float> hidden;     // (tokens, hidden)
+  std::vector<float> qkv;        // (tokens, 3 qkv)
+  std::vector<float> context;    // (tokens, qkv)
+  std::vector<float> projected;  // (tokens, hidden)
+  std::vector<float> ffn;        // (tokens, ffn)
+  std::vector<float> attention;  // scratch of the attention kernel
+  std::vector<float> pooled;     // (hidden)
   ActivationBuffer activations;
 };
 
@@ -64,7 +64,8 @@ class BertEncoder {
   // ids: (tokens), each in [0, vocab_size), tokens <= max_positions. Leaves the last hidden states in workspace.hidden.
   void Forward(const int32_t* ids, int tokens, BertWorkspace& workspace) const;
 
-  // The sentence vector (hidden) from the [CLS] state in workspace.hidden: pooled, or that state itself without a pooler.
+  // The sentence vector (hidden) from the [CLS] state in workspace.hidden: pooled, or that state itself without a
+  // pooler.
   const float* Pool(BertWorkspace& workspace) const;
 
  private:

@@ -29,10 +29,10 @@ Result<std::unique_ptr<const IntentSlotModel>> IntentSlotModel::Load(std::shared
 
   TensorReader reader(*artifact);
   SV_ASSIGN_OR_RETURN(model->encoder_, BertEncoder::Load(config, reader));
-  SV_ASSIGN_OR_RETURN(model->intent_, LoadLinear(reader, "intent", static_cast<int>(model->intent_labels_.size()),
-                                                 config.hidden_size));
-  SV_ASSIGN_OR_RETURN(
-      model->slot_, LoadLinear(reader, "slot", static_cast<int>(model->slot_labels_.size()), config.hidden_size));
+  SV_ASSIGN_OR_RETURN(model->intent_,
+                      LoadLinear(reader, "intent", static_cast<int>(model->intent_labels_.size()), config.hidden_size));
+  SV_ASSIGN_OR_RETURN(model->slot_,
+                      LoadLinear(reader, "slot", static_cast<int>(model->slot_labels_.size()), config.hidden_size));
   SV_ASSIGN_OR_RETURN(const TensorView vocabulary, reader.Take("tokenizer.vocab", TensorType::kI8));
   model->vocabulary_ = static_cast<const char*>(vocabulary.data);
   model->vocabulary_bytes_ = vocabulary.bytes;

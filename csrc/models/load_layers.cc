@@ -11,8 +11,7 @@ Result<const uint16_t*> LoadScale(TensorReader& reader, const std::string& name,
   const uint16_t* scale = static_cast<const uint16_t*>(view.data);
   for (int r = 0; r < rows; ++r) {
     if ((scale[r] & 0x7C00) == 0x7C00) {
-      return DataLoss(reader.artifact().name() + ": tensor " + name + ": row " + std::to_string(r) +
-                      " is not finite");
+      return DataLoss(reader.artifact().name() + ": tensor " + name + ": row " + std::to_string(r) + " is not finite");
     }
   }
   return scale;

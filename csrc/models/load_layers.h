@@ -1,4 +1,5 @@
-// Layers from an artifact's tensors. Names, types and sizes are checked; messages name the tensor, what was wanted and found.
+// Layers from an artifact's tensors. Names, types and sizes are checked; messages name the tensor, what was wanted and
+// found.
 #pragma once
 
 #include <string>
@@ -9,7 +10,8 @@
 
 namespace sottovoce {
 
-// `stem`.weight.{q2p16x4, q8p16x4} with `stem`.weight.scale, or `stem`.weight.f32; and `stem`.bias unless `has_bias` is false.
+// `stem`.weight.{q2p16x4, q8p16x4} with `stem`.weight.scale, or `stem`.weight.f32; and `stem`.bias unless `has_bias` is
+// false.
 Result<Linear> LoadLinear(TensorReader& reader, const std::string& stem, int rows, int cols, bool has_bias = true);
 
 // `stem`.{q2r, q8r} with `stem`.scale, or `stem`.f32.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/cpu_features.h"
+#include "text/utf8.h"
 
 namespace sottovoce {
 namespace {
@@ -32,8 +33,8 @@ bool IsPunctuation(std::string_view piece) {
   return first.length == piece.size() && (unicode::PropertiesOf(first.point).flags & unicode::kPunctuation) != 0;
 }
 
-// A slot ends before punctuation that is attached to its last word ("in the kitchen."), for what is said has none. A word
-// that is punctuation alone stays.
+// A slot ends before punctuation that is attached to its last word ("in the kitchen."), for what is said has none. A
+// word that is punctuation alone stays.
 void TrimPunctuation(const WordPieceTokenizer& tokenizer, const Encoding& encoding, int tokens, SlotSpan* slot) {
   for (size_t i = static_cast<size_t>(tokens) - 2; i >= 2; --i) {
     if (encoding.offsets[i].end != slot->end) continue;

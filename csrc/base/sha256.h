@@ -1,0 +1,27 @@
+// SHA-256 (FIPS 180-4).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace sottovoce {
+
+class Sha256 {
+ public:
+  void Update(const void* data, size_t bytes);
+  // The digest as 64 lower-case hexadecimal digits; the object takes no more data afterwards.
+  std::string Finish();
+
+ private:
+  void Block(const uint8_t* block);
+
+  std::array<uint32_t, 8> state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  std::array<uint8_t, 64> pending_ = {};
+  size_t num_pending_ = 0;
+  uint64_t total_bytes_ = 0;
+};
+
+}  // namespace sottovoce
