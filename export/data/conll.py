@@ -12,9 +12,10 @@ _COMMENT = re.compile(r"#\s*(?P<key>[\w.]+)\s*[:=]\s*(?P<value>.*)")
 
 
 def looks_like(text: str) -> bool:
-    """True when the first utterance is columns that end in a BIO tag."""
+    """True when most of the first lines are columns that end in a BIO tag."""
     rows = [line for line in text.split("\n")[:200] if line.strip() and not line.startswith("# ")]
-    return bool(rows) and all(re.search(r"\S[\t ]+(O|[BI]-\S+)\s*$", row) for row in rows[:20])
+    tagged = sum(re.search(r"\S[\t ]+(O|[BI]-\S+)\s*$", row) is not None for row in rows)
+    return 2 * tagged >= max(len(rows), 1)
 
 
 def read(path: Path, text: str) -> Splits:

@@ -67,7 +67,7 @@ def _examples(path: Path, node: Any) -> Iterator[tuple[int, str]]:
             value = _mapping(item).get("text", item)
             if not isinstance(value, yaml.ScalarNode):
                 raise bad(path, _line(item), "wanted an example as a string or with `text`")
-            yield value.start_mark.line + 1, value.value.strip()
+            yield value.start_mark.line + 1 + (value.style in ("|", ">")), value.value.strip()
         return
     if not isinstance(node, yaml.ScalarNode):
         raise bad(path, _line(node), "wanted `examples` as a block of `- text` lines or a list")
