@@ -3,6 +3,7 @@
 Usage: python tools/compare_tokenizers.py VOCAB FILE...      (cased and uncased; exit status 1 when a line differs)
        python tools/compare_tokenizers.py VOCAB --code-points  (every code point, alone and between letters)
        python tools/compare_tokenizers.py VOCAB --random N     (N strings of random code points, marks among them)
+VOCAB is a vocab.txt, or the word `alphabet`: every character but Han and Hangul is then a piece and no [UNK] hides any.
 FILE may be compressed with gzip, bzip2 or xz, or a tar of such; a directory stands for the files in it.
 """
 
@@ -43,6 +44,16 @@ def make_reference(pieces: list[str], lowercase: bool, strip_accents: bool, chin
     )
     tokenizer.pre_tokenizer = BertPreTokenizer()
     return tokenizer
+
+
+def alphabet() -> list[str]:
+    """Special tokens and every character that may come out of normalisation, beginning a word and continuing one."""
+    characters = [
+        chr(point)
+        for point in (*range(0x21, 0x3400), *range(0xA000, 0xAC00), *range(0xF900, 0xFFFD), *range(0x10000, 0x20000))
+        if unicodedata.category(chr(point)) != "Co"
+    ]
+    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters, *("##" + character for character in characters)]
 
 
 def lines_of(path: Path) -> Iterator[str]:
@@ -91,14 +102,17 @@ def random_strings(count: int, seed: int = 1) -> Iterator[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("vocab", type=Path, help="vocab.txt")
+    parser.add_argument("vocab", type=Path, help="vocab.txt, or `alphabet`")
     parser.add_argument("files", type=Path, nargs="*", help="text files, archives, directories")
     parser.add_argument("--code-points", action="store_true", help="every code point of Unicode")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="this many random strings")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="at most this many lines of each FILE")
     parser.add_argument("--mode", choices=sorted(MODES), action="append", help="default: all four")
     arguments = parser.parse_args()
-    pieces = arguments.vocab.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    if str(arguments.vocab) == "alphabet":
+        pieces = alphabet()
+    else:
+        pieces = arguments.vocab.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     pairs = [
         (
             mode,
