@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -78,7 +79,7 @@ TEST_CASE("layer norm returns the largest magnitude") {
       const float largest = row.kernels->layer_norm(x.data(), nullptr, weight.data(), bias.data(), 1e-12f,
                                                     static_cast<int>(cols), y.data());
       float want = 0.0f;
-      for (float value : y) want = std::fmax(want, std::fabs(value));
+      for (float value : y) want = std::max(want, std::fabs(value));
       equal &= largest == want;
     }
     CHECK(equal);
@@ -111,7 +112,7 @@ TEST_CASE("softmax is within 1e-6 relative of float64 at every length") {
         row.kernels->softmax(y.data(), static_cast<int>(cols));
         intact &= y.Intact();
         double largest = -1e300, sum = 0.0;
-        for (float value : x) largest = std::fmax(largest, static_cast<double>(value));
+        for (float value : x) largest = std::max(largest, static_cast<double>(value));
         for (float value : x) sum += std::exp(static_cast<double>(value) - largest);
         for (size_t i = 0; i < cols; ++i) {
           const double want = std::exp(static_cast<double>(x[i]) - largest) / sum;
