@@ -50,8 +50,9 @@ SV_BIND(intent_parser) {
                     return PyIntentParser{ValueOrThrow(IntentParser::OpenMemory(view.data(), view.size())), data};
                   })
       .def("parse", &Parse)
-      .def_property_readonly("tokenizer", [](const PyIntentParser& self) { return &self.parser->tokenizer(); },
-                             py::return_value_policy::reference_internal)
+      .def_property_readonly(
+          "tokenizer", [](const PyIntentParser& self) { return &self.parser->tokenizer(); },
+          py::return_value_policy::reference_internal)
       .def_property_readonly("intent_labels",
                              [](const PyIntentParser& self) { return self.parser->model().intent_labels(); })
       .def_property_readonly("slot_labels",

@@ -27,9 +27,13 @@ int Rows(const py::array& matrix) {
   return static_cast<int>(matrix.shape(0));
 }
 
-int Cols(const py::array& matrix) { return static_cast<int>(matrix.shape(1)); }
+int Cols(const py::array& matrix) {
+  return static_cast<int>(matrix.shape(1));
+}
 
-Array<float> MakeMatrix(int rows, int cols) { return Array<float>({rows, cols}); }
+Array<float> MakeMatrix(int rows, int cols) {
+  return Array<float>({rows, cols});
+}
 
 // (codes (rows, cols), scale (rows), sum (rows)).
 py::tuple PyQuantizeRows(const Array<float>& x, float clip, const std::string& granularity) {

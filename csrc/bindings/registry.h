@@ -28,7 +28,7 @@ T ValueOrThrow(Result<T> result) {
 
 }  // namespace sottovoce::bindings
 
-#define SV_BIND(room)                                                                              \
-  static void Bind_##room(pybind11::module_& module);                                              \
-  static const ::sottovoce::bindings::Registrar kRegistrar_##room(&Bind_##room);                   \
+#define SV_BIND(room)                                                            \
+  static void Bind_##room(pybind11::module_& module);                            \
+  static const ::sottovoce::bindings::Registrar kRegistrar_##room(&Bind_##room); \
   static void Bind_##room(pybind11::module_& module)

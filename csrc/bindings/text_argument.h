@@ -7,8 +7,8 @@
 
 namespace sottovoce::bindings {
 
-// Takes str or bytes. A str with lone surrogates becomes their three-byte form, which the tokenizer reads as one U+FFFD each,
-// so that character offsets still fit the caller's string.
+// Takes str or bytes. A str with lone surrogates becomes their three-byte form, which the tokenizer reads as one U+FFFD
+// each, so that character offsets still fit the caller's string.
 class TextArgument {
  public:
   explicit TextArgument(const pybind11::object& text) : owner_(text) {

@@ -38,7 +38,9 @@ sv_status sv_intent_parser_open_memory(const void* data, size_t bytes, sv_intent
   });
 }
 
-void sv_intent_parser_free(sv_intent_parser* parser) { delete parser; }
+void sv_intent_parser_free(sv_intent_parser* parser) {
+  delete parser;
+}
 
 sv_status sv_intent_parser_parse(const sv_intent_parser* parser, const char* text, size_t bytes,
                                  const sv_parse_options* options, sv_parse_result** result) {
@@ -62,7 +64,9 @@ sv_status sv_intent_parser_parse(const sv_intent_parser* parser, const char* tex
   });
 }
 
-size_t sv_parse_result_num_intents(const sv_parse_result* result) { return result ? result->result.intents.size() : 0; }
+size_t sv_parse_result_num_intents(const sv_parse_result* result) {
+  return result ? result->result.intents.size() : 0;
+}
 
 sv_status sv_parse_result_intent(const sv_parse_result* result, size_t index, sv_intent* intent) {
   return Guard([&]() -> Status {
@@ -75,7 +79,9 @@ sv_status sv_parse_result_intent(const sv_parse_result* result, size_t index, sv
   });
 }
 
-size_t sv_parse_result_num_slots(const sv_parse_result* result) { return result ? result->result.slots.size() : 0; }
+size_t sv_parse_result_num_slots(const sv_parse_result* result) {
+  return result ? result->result.slots.size() : 0;
+}
 
 sv_status sv_parse_result_slot(const sv_parse_result* result, size_t index, sv_slot* slot) {
   return Guard([&]() -> Status {
@@ -100,4 +106,6 @@ const char* sv_parse_result_warning(const sv_parse_result* result, size_t index)
   return result != nullptr && index < result->result.warnings.size() ? result->result.warnings[index].c_str() : nullptr;
 }
 
-void sv_parse_result_free(sv_parse_result* result) { delete result; }
+void sv_parse_result_free(sv_parse_result* result) {
+  delete result;
+}

@@ -19,11 +19,17 @@ sv_status Report(const Status& status) {
 
 }  // namespace sottovoce::capi
 
-const char* sv_version(void) { return SV_VERSION; }
+const char* sv_version(void) {
+  return SV_VERSION;
+}
 
-const char* sv_active_isa(void) { return sottovoce::IsaName(sottovoce::ActiveIsa()); }
+const char* sv_active_isa(void) {
+  return sottovoce::IsaName(sottovoce::ActiveIsa());
+}
 
-const char* sv_last_error(void) { return sottovoce::capi::last_error; }
+const char* sv_last_error(void) {
+  return sottovoce::capi::last_error;
+}
 
 const char* sv_status_name(sv_status status) {
   switch (status) {

@@ -12,8 +12,8 @@ class Embedding {
   enum class WeightType { kF32, kQ8, kQ2 };
 
   Embedding() = default;
-  // data is a view into the artifact: f32 (rows, cols), int8 (rows, cols) or ternary (rows, ceil(cols / 4)); scale is the
-  // artifact's half-precision (rows), null for f32.
+  // data is a view into the artifact: f32 (rows, cols), int8 (rows, cols) or ternary (rows, ceil(cols / 4)); scale is
+  // the artifact's half-precision (rows), null for f32.
   Embedding(WeightType type, const void* data, const uint16_t* scale, int rows, int cols)
       : type_(type), data_(data), scale_(scale), rows_(rows), cols_(cols) {}
 

@@ -19,7 +19,7 @@ BioTag ParseBioTag(const std::string& label);
 struct TaggedWord {
   int start = 0;  // characters into the text
   int end = 0;
-  int tag = 0;                // index into the label set
+  int tag = 0;               // index into the label set
   float probability = 0.0f;  // of that tag
 };
 

@@ -39,8 +39,8 @@ class IntentParser {
   // The caller keeps `data` alive and unchanged as long as the parser lives.
   static Result<std::shared_ptr<const IntentParser>> OpenMemory(const void* data, size_t bytes);
 
-  // The `top_k` best intents (at least 1) and the slots of `text` (UTF-8; bad bytes are read as U+FFFD, with a warning).
-  // Text longer than the model's positions is parsed by its first window, with a warning.
+  // The `top_k` best intents (at least 1) and the slots of `text` (UTF-8; bad bytes are read as U+FFFD, with a
+  // warning). Text longer than the model's positions is parsed by its first window, with a warning.
   ParseResult Parse(std::string_view text, int top_k = 1) const;
 
   const WordPieceTokenizer& tokenizer() const { return *tokenizer_; }
