@@ -132,7 +132,9 @@ def write_models(artifact: Path, directory: Path) -> dict[str, Path]:
         fp32 = directory / f"{artifact.stem}-{form.split()[0]}-fp32.onnx"
         onnx.save(build(artifact, fused), fp32)
         int8 = directory / f"{artifact.stem}-{form.split()[0]}-int8.onnx"
-        quantize_dynamic(fp32, int8, per_channel=True, weight_type=QuantType.QInt8)
+        # The types of fused operators are unknown to ONNX shape inference; all of them are float.
+        options = {"DefaultTensorType": TensorProto.FLOAT}
+        quantize_dynamic(fp32, int8, per_channel=True, weight_type=QuantType.QInt8, extra_options=options)
         paths[f"ONNX Runtime fp32, {form}"] = fp32
         paths[f"ONNX Runtime int8, {form}"] = int8
     return paths
