@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/matrix.h"
+#include "kernels/gemm_tile.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
 // gcc 12's own headers read a deliberately undefined register (GCC bug 105593).
@@ -20,8 +20,6 @@ constexpr int kPrefetchBytes = 1024;  // ahead in the weight stream: about what 
 
 // Four neighbouring activations, read as one lane.
 typedef int32_t ActivationGroup __attribute__((may_alias, aligned(1)));
-
-#define SV_INLINE inline __attribute__((always_inline))
 
 // acc[o] += sum_j weights[4 o + j] * a[j]. gcc 12 does not fold the broadcast into the instruction by itself, and
 // without folding the front end, not the multipliers, is the limit.

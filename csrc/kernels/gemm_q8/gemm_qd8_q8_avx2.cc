@@ -1,0 +1,65 @@
+// |w| times the activation that carries w's sign. A pair is at most 2 * 128 * 127 = 32512 < 2^15, even for the weight
+// -128 (whose magnitude is 128 as an unsigned byte), so the 16-bit step never saturates; sums are 32-bit from there on.
+#include <immintrin.h>
+
+#include "kernels/gemm_q8/gemm_qd8_q8.h"
+#include "kernels/gemm_tile.h"
+
+namespace sottovoce {
+namespace {
+
+constexpr int kPrefetchBytes = 2048;
+
+typedef int32_t ActivationGroup __attribute__((may_alias, aligned(1)));
+
+template <int kRows>
+__attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ8& w, const float* bias, float* y,
+                                    size_t y_stride) {
+  const int blocks = (w.cols + 3) / 4;
+  const __m256i ones = _mm256_set1_epi16(1);
+  const int8_t* panel = w.panels;
+  for (int output = 0; output < w.rows; output += 16) {
+    __m256i acc[kRows][2];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) acc[r][0] = acc[r][1] = _mm256_setzero_si256();
+    const int8_t* x = a.data;
+    for (int b = 0; b < blocks; ++b) {
+      _mm_prefetch(reinterpret_cast<const char*>(panel) + kPrefetchBytes, _MM_HINT_T0);
+#pragma GCC unroll 2
+      for (int h = 0; h < 2; ++h) {
+        const __m256i weights = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel + 32 * h));
+        const __m256i magnitude = _mm256_abs_epi8(weights);
+#pragma GCC unroll 4
+        for (int r = 0; r < kRows; ++r) {
+          const __m256i group = _mm256_set1_epi32(*reinterpret_cast<const ActivationGroup*>(x + r * a.stride));
+          const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(group, weights));
+          acc[r][h] = _mm256_add_epi32(acc[r][h], _mm256_madd_epi16(pairs, ones));
+        }
+      }
+      panel += 64;
+      x += 4;
+    }
+    const int count = w.rows - output < 16 ? w.rows - output : 16;
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      alignas(32) int32_t sums[16];
+      _mm256_store_si256(reinterpret_cast<__m256i*>(sums), acc[r][0]);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 8), acc[r][1]);
+      StoreRow<16>(sums, count, a.scale[r], w.scale + output, bias != nullptr ? bias + output : nullptr,
+                   y + r * y_stride + output);
+    }
+  }
+}
+
+}  // namespace
+
+void gemm_qd8_q8_4x16__avx2(const QuantizedRows& a, const MatrixQ8& w, const float* bias, float* y, size_t y_stride) {
+  switch (a.rows) {
+    case 1: return Tile<1>(a, w, bias, y, y_stride);
+    case 2: return Tile<2>(a, w, bias, y, y_stride);
+    case 3: return Tile<3>(a, w, bias, y, y_stride);
+    default: return Tile<4>(a, w, bias, y, y_stride);
+  }
+}
+
+}  // namespace sottovoce
