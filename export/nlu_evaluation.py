@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sottovoce.errors import DataError
+import torch
+
+from sottovoce.errors import InvalidInputError
+from sottovoce.export import importers
 from sottovoce.export.data import Utterance
+from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
 from sottovoce.export.nlu_metrics import slot_spans
+from sottovoce.export.spec import Spec
+from sottovoce.export.train.nlu.batches import Encoder, Labels
+from sottovoce.export.train.nlu.evaluate import predict
+from sottovoce.export.train.nlu.tokenization import WordTokenizer
 
 Decision = tuple[str, list[str]]  # the intent, and one BIO tag a word
 
@@ -39,24 +47,55 @@ def runtime_decisions(model: str, utterances: Sequence[Utterance]) -> list[Decis
     return decisions
 
 
-def reference_decisions(directory: Path, utterances: Sequence[Utterance]) -> list[Decision]:
-    """Decisions of the torch reference for a checkpoint of ours, computed with the runtime's arithmetic.
+def joint_bert(spec: Spec) -> JointBert:
+    """Return the torch reference of an imported model with both heads, quantized as `spec.weights` says.
 
     Raises:
-        DataError: not such a checkpoint.
+        InvalidInputError: it has no intent head or no slot head.
     """
-    from sottovoce.export.train.nlu.batches import Encoder, Labels
-    from sottovoce.export.train.nlu.checkpoint import load_checkpoint
-    from sottovoce.export.train.nlu.evaluate import predict
-    from sottovoce.export.train.nlu.tokenization import load_tokenizer
+    for head in ("intent", "slot"):
+        if not spec.metadata.get(f"{head}.labels"):
+            raise InvalidInputError(f"the model has no {head} head; fine-tune it with `sottovoce-export train nlu`")
+    # qkv_size follows from the heads.
+    sizes = {
+        key.removeprefix("bert."): value
+        for key, value in spec.metadata.items()
+        if key.startswith("bert.") and key != "bert.qkv_size"
+    }
+    config = BertConfig(
+        **sizes,
+        num_intents=len(spec.metadata["intent.labels"]),
+        num_slots=len(spec.metadata["slot.labels"]),
+        quantization=Quantization(**spec.weights),  # type: ignore[arg-type]
+    )
+    model = JointBert(config)
+    model.load_state_dict(
+        {
+            f"{name}.weight" if entry.kind == "embedding" else name: torch.from_numpy(spec.arrays[name].copy())
+            for entry in spec.entries()
+            if entry.kind != "bytes"
+            for name in entry.arrays()
+        }
+    )
+    return model.eval()
 
-    try:
-        checkpoint = load_checkpoint(directory)
-    except ValueError as error:
-        raise DataError(str(error)) from None
-    tokenizer = load_tokenizer(directory / "vocab.txt", lowercase=bool(checkpoint.tokenizer["lowercase"]))
-    labels = Labels(checkpoint.intent_labels, checkpoint.slot_labels)
-    return predict(checkpoint.build(), Encoder(tokenizer, labels), utterances)
+
+def reference_decisions(directory: Path, utterances: Sequence[Utterance]) -> list[Decision]:
+    """Decisions of the torch reference for a checkpoint of any kind with both heads, computed with the runtime's arithmetic.
+
+    Raises as `importers.load` and `joint_bert`.
+    """
+    from sottovoce.tokenizer import Tokenizer
+
+    imported = importers.load(directory)
+    metadata, pieces = imported.spec.metadata, imported.pieces
+    options = {key.removeprefix("tokenizer."): value for key, value in metadata.items() if key.startswith("tokenizer.")}
+    options.pop("kind")
+    tokenizer = Tokenizer(pieces, **options)
+    labels = Labels(metadata["intent.labels"], metadata["slot.labels"])
+    words = WordTokenizer(pieces, lambda word: tokenizer.encode(word).ids[1:-1])
+    words.cls_id, words.sep_id, words.pad_id = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
+    return predict(joint_bert(imported.spec), Encoder(words, labels, metadata["bert.max_positions"]), utterances)
 
 
 def agreement(first: Sequence[Decision], second: Sequence[Decision]) -> float:
