@@ -82,7 +82,7 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
 
-    artifact = resolve(options.model)
+    artifact = Path(resolve(options.model))
     parser = sv.IntentParser.from_pretrained(options.model)
     rows = []
     with tempfile.TemporaryDirectory() as directory:

@@ -26,7 +26,7 @@ class _Graph:
         self.initializers: list[onnx.TensorProto] = []
 
     def constant(self, name: str, value: npt.NDArray[Any]) -> str:
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.initializers.append(numpy_helper.from_array(value.copy(order="C"), name))
         return name
 
     def node(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:

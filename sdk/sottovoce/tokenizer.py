@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 from sottovoce import _native
 
@@ -89,7 +88,8 @@ class Tokenizer:
             OSError: the file cannot be read.
             SottovoceError: as the constructor does.
         """
-        text = Path(path).read_bytes().decode("utf-8").replace("\r\n", "\n")
+        with open(path, "rb") as file:
+            text = file.read().decode("utf-8").replace("\r\n", "\n")
         return cls(text.removesuffix("\n"), lowercase=lowercase, strip_accents=strip_accents)
 
     def encode(self, text: str | bytes) -> Encoding:

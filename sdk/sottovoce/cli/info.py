@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from typing import Any
 
 
@@ -36,10 +37,10 @@ def run_info(options: argparse.Namespace) -> int:
     artifact = Artifact.open(path)
     if options.verify:
         artifact.verify()
-    size = path.stat().st_size
+    size = os.path.getsize(path)
     if options.json:
         tensors = [tensor._asdict() for tensor in artifact.tensors]
-        document = {"file": str(path), "bytes": size, "metadata": artifact.metadata, "tensors": tensors}
+        document = {"file": path, "bytes": size, "metadata": artifact.metadata, "tensors": tensors}
         print(json.dumps(document | {"verified": options.verify}, ensure_ascii=False))
         return 0
     print(f"{path}: {artifact.architecture}, {size / 1e6:.2f} MB{', SHA-256 verified' if options.verify else ''}")
@@ -59,6 +60,6 @@ def run_models(options: argparse.Namespace) -> int:
 
     for name, path in bundled().items():
         metadata = Artifact.open(path).metadata
-        size = path.stat().st_size / 1e6
+        size = os.path.getsize(path) / 1e6
         print(f"{name:16} {metadata['general.architecture']:28} {size:5.2f} MB  {metadata['general.license']}")
     return 0

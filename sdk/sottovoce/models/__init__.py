@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from sottovoce.errors import InvalidInputError, ModelNotFoundError
 
+# os.path, not pathlib: importing pathlib would take longer than loading a model.
+_DIRECTORY = os.path.dirname(__file__)
 _SUFFIX = ".gguf"
 
 
-def bundled() -> dict[str, Path]:
+def bundled() -> dict[str, str]:
     """Return the bundled models: name -> path, sorted by name."""
-    return {path.stem: path for path in sorted(Path(__file__).parent.glob(f"*{_SUFFIX}"))}
+    files = sorted(name for name in os.listdir(_DIRECTORY) if name.endswith(_SUFFIX))
+    return {name.removesuffix(_SUFFIX): os.path.join(_DIRECTORY, name) for name in files}
 
 
-def resolve(name_or_path: str | os.PathLike[str]) -> Path:
+def resolve(name_or_path: str | os.PathLike[str]) -> str:
     """Return the file of a bundled model's name (such as ``snips-en``) or of a path.
 
     Raises:
         InvalidInputError: the path is a directory.
         ModelNotFoundError: neither a bundled model nor an existing file.
     """
-    text = os.fspath(name_or_path)
-    path = Path(text)
+    path = os.fspath(name_or_path)
     # A bare name means the bundled model even when a directory of that name stands beside the caller.
-    if path.name == text and path.suffix != _SUFFIX:
+    if os.path.basename(path) == path and not path.endswith(_SUFFIX):
         known = bundled()
-        if text in known:
-            return known[text]
-    if path.is_file():
+        if path in known:
+            return known[path]
+    if os.path.isfile(path):
         return path
-    if path.is_dir():
-        raise InvalidInputError(f"{text}: is a directory, wanted a {_SUFFIX} file or the name of a bundled model")
-    raise ModelNotFoundError(f"{text}: no such file, and the bundled models are {', '.join(bundled()) or 'none'}")
+    if os.path.isdir(path):
+        raise InvalidInputError(f"{path}: is a directory, wanted a {_SUFFIX} file or the name of a bundled model")
+    raise ModelNotFoundError(f"{path}: no such file, and the bundled models are {', '.join(bundled()) or 'none'}")
