@@ -27,6 +27,7 @@ Array = npt.NDArray[Any]
 
 FORMAT_VERSION = 1
 ALIGNMENT = 64  # bytes
+HEADER_CHECKSUM = "sottovoce.header_crc32c"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def write_gguf(
     entries["sottovoce.tensor_names"] = list(tensors)
     entries["sottovoce.tensor_crc32c"] = checksums
     entries["sottovoce.sha256"] = digest.hexdigest()
+    entries[HEADER_CHECKSUM] = 0  # the last entry; its value is known once the header stands
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     writer = gguf.GGUFWriter(temporary, architecture)
@@ -96,7 +98,8 @@ def write_gguf(
     for name, tensor in tensors.items():
         writer.add_tensor(name, tensor)
     try:
-        _write_out(writer)
+        value_at, data_at = _write_out(writer)
+        _write_header_checksum(temporary, value_at, data_at)
         os.replace(temporary, path)
     except OSError as error:
         wanted = sum(tensor.nbytes for tensor in tensors.values())
@@ -106,16 +109,29 @@ def write_gguf(
     return path.stat().st_size
 
 
-def _write_out(writer: gguf.GGUFWriter) -> None:
+def _write_out(writer: gguf.GGUFWriter) -> tuple[int, int]:
+    """Write the file; return where the value of the last metadata entry and where the tensor data begin, in bytes."""
+    data_bytes = sum(-(-info.nbytes // ALIGNMENT) * ALIGNMENT for info in writer.tensors[0].values())
     try:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
+        assert writer.fout is not None
+        (file,) = writer.fout
+        value_at = file.tell() - 4
         writer.write_tensors_to_file()
-        for file in writer.fout or []:
-            file.flush()
-            os.fsync(file.fileno())
+        return value_at, file.tell() - data_bytes
     finally:
         writer.close()
+
+
+def _write_header_checksum(path: Path, value_at: int, data_at: int) -> None:
+    """Put the CRC32C of everything before the tensor data, computed with its own four bytes zero, at `value_at`."""
+    with path.open("r+b") as file:
+        checksum = google_crc32c.value(file.read(data_at))
+        file.seek(value_at)
+        file.write(checksum.to_bytes(4, "little"))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _reason(path: Path, error: OSError) -> str:
