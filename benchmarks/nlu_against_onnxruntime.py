@@ -121,14 +121,20 @@ def main() -> None:
     if options.json:
         print(json.dumps(report))
         return
-    print(f"{report['cpu']}, {report['isa']}; ONNX Runtime {onnxruntime.__version__}, {options.threads} thread(s); ours one")
-    print(f"{options.model}: {report['our_MB']:.2f} MB; theirs " + ", ".join(f"{n} {s:.1f} MB" for n, s in sizes.items()))
+    print(
+        f"{report['cpu']}, {report['isa']}; ONNX Runtime {onnxruntime.__version__}, {options.threads} thread(s); ours one"
+    )
+    print(
+        f"{options.model}: {report['our_MB']:.2f} MB; theirs " + ", ".join(f"{n} {s:.1f} MB" for n, s in sizes.items())
+    )
     print("same intent: " + ", ".join(f"{name} {share}" for name, share in same.items()))
     for row in rows:
         print(f"{row['pieces']} pieces, {row['caches']}:")
         for name, value in row["us"].items():
             print(f"  {name:36} {value:9.1f} us")
-        print(f"  faster than the best int8 {row['speedup']['int8']:.2f}x, than the best fp32 {row['speedup']['fp32']:.2f}x")
+        print(
+            f"  faster than the best int8 {row['speedup']['int8']:.2f}x, than the best fp32 {row['speedup']['fp32']:.2f}x"
+        )
 
 
 if __name__ == "__main__":

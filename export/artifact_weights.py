@@ -9,7 +9,6 @@ from typing import Any
 import gguf
 import numpy as np
 import numpy.typing as npt
-
 from sottovoce.export import packing
 
 Floats = npt.NDArray[np.float32]

@@ -29,7 +29,19 @@ ROOMS: dict[str, set[str]] = {
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 ISA_FILE = re.compile(r"_(avx2|avx512vnni|neon|neondot)\.cc$")
-C_HEADERS = {"assert.h", "float.h", "limits.h", "math.h", "stddef.h", "stdint.h", "string.h", "immintrin.h", "nmmintrin.h", "arm_neon.h", "arm_acle.h"}
+C_HEADERS = {
+    "assert.h",
+    "float.h",
+    "limits.h",
+    "math.h",
+    "stddef.h",
+    "stdint.h",
+    "string.h",
+    "immintrin.h",
+    "nmmintrin.h",
+    "arm_neon.h",
+    "arm_acle.h",
+}
 
 
 def check_cpp() -> list[str]:

@@ -80,7 +80,12 @@ def test_offsets_are_characters_of_the_original(parser: sv.IntentParser) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["what is the meaning of life", "asdf qwer zxcv", "my stomach hurts since yesterday", "transfer 500 dollars to bob"],
+    [
+        "what is the meaning of life",
+        "asdf qwer zxcv",
+        "my stomach hurts since yesterday",
+        "transfer 500 dollars to bob",
+    ],
 )
 def test_out_of_scope(parser: sv.IntentParser, text: str) -> None:
     result = parser.parse(text)
@@ -90,7 +95,20 @@ def test_out_of_scope(parser: sv.IntentParser, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\t\n\r ", "\x00", "🤷🏽‍♀️👨‍👩‍👧‍👦", "اعزف موسيقى الجاز", "נגן ג'אז \u202e", "播放爵士乐", "[CLS] [SEP] [MASK]", "�", "\ud800 lone", "a" * 5000],
+    [
+        "",
+        " ",
+        "\t\n\r ",
+        "\x00",
+        "🤷🏽‍♀️👨‍👩‍👧‍👦",
+        "اعزف موسيقى الجاز",
+        "נגן ג'אז \u202e",
+        "播放爵士乐",
+        "[CLS] [SEP] [MASK]",
+        "�",
+        "\ud800 lone",
+        "a" * 5000,
+    ],
 )
 def test_odd_text(parser: sv.IntentParser, text: str) -> None:
     result = parser.parse(text)

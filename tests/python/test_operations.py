@@ -64,7 +64,9 @@ class Checker:
         return np.ascontiguousarray(tensor.reshape(-1, tensor.shape[-1]).numpy())
 
     def quantizer(self, source: Floats, name: str) -> None:
-        codes, scale, total = kernels.quantize_rows(source, self.config.activation_clip, self.config.activation_granularity)
+        codes, scale, total = kernels.quantize_rows(
+            source, self.config.activation_clip, self.config.activation_granularity
+        )
         wanted = self.value(f"{name}.values")
         np.testing.assert_array_equal(codes, wanted, err_msg=name)
         np.testing.assert_array_equal(scale, self.trace[f"{name}.scale"].reshape(-1).numpy(), err_msg=name)

@@ -18,7 +18,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("file", metavar="FILE", help="a WAV file of any sample rate")
     parser.add_argument("--recognizer", default=DEFAULT_RECOGNIZER, help="bundled name or file (default: %(default)s)")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="of the parser: bundled name or file (default: %(default)s)")
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="of the parser: bundled name or file (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--top-k", type=positive_int, default=1, metavar="N", help="how many intents (default: 1)")
     parser.set_defaults(run=run)
