@@ -1,0 +1,378 @@
+"""The Conv-Transformer Transducer (Huang et al., Interspeech 2020): torch reference of docs/artifact_format.md.
+
+Streaming in C++ is bit-equal to this offline definition because both treat edges alike: left of the start every
+convolution sees zero activations, right of the end the *features* go on for `look_ahead` normalised-zero frames and the
+convolutions are "valid"; attention sees `left_context` frames back and none ahead.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sottovoce.export.compress.fake_quant import fake_quant_rows, quantize_activation, quantized_product
+from sottovoce.export.compress.ternary import WeightKind
+
+BLANK = 0  # also the start symbol of the predictor
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """One convolution of a block. A 1-D one has `kernel_freq` 0."""
+
+    kernel_time: int
+    kernel_freq: int
+    stride_time: int
+    stride_freq: int
+    channels: int
+    relu: bool
+
+    @staticmethod
+    def parse(text: str) -> ConvSpec:
+        """Read `conv2d:kt,kf,st,sf,channels,relu` or `conv1d:kt,st,channels,relu`; ValueError when it is neither."""
+        kind, _, numbers = text.partition(":")
+        try:
+            values = [int(number) for number in numbers.split(",")]
+        except ValueError:
+            values = []
+        if kind == "conv2d" and len(values) == 6:
+            spec = ConvSpec(*values[:5], relu=bool(values[5]))
+        elif kind == "conv1d" and len(values) == 4:
+            spec = ConvSpec(values[0], 0, values[1], 0, values[2], bool(values[3]))
+        else:
+            raise ValueError(f"convolution {text!r}: wanted conv2d:kt,kf,st,sf,channels,relu or conv1d:kt,st,channels,relu")
+        if spec.kernel_time % 2 == 0 or (kind == "conv2d" and spec.kernel_freq % 2 == 0):
+            raise ValueError(f"convolution {text!r}: kernels are centred, so their sizes must be odd")
+        return spec
+
+
+@dataclass(frozen=True)
+class BlockConfig:
+    """Convolutions, then causal Transformer layers."""
+
+    convs: tuple[str, ...]
+    num_layers: int
+    model_dim: int
+    num_heads: int
+    head_size: int
+    ffn_size: int
+    left_context: tuple[int, ...]  # frames, one a layer
+    num_kv_heads: int = 0  # 0: as many as heads; 1: multi-query
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values."""
+        return self.num_kv_heads or self.num_heads
+
+
+@dataclass(frozen=True)
+class PredictorConfig:
+    """Label history: embedding, projection, causal Transformer layers."""
+
+    embedding_dim: int
+    model_dim: int
+    num_layers: int
+    num_heads: int
+    head_size: int
+    ffn_size: int
+    left_context: tuple[int, ...]  # labels, one a layer
+
+
+@dataclass(frozen=True)
+class TransducerConfig:
+    """All of the network but its vocabulary's pieces. Defaults: `micro`, 80 ms a frame, 70 ms look-ahead."""
+
+    blocks: tuple[BlockConfig, ...] = (
+        BlockConfig(("conv2d:3,7,2,2,24,1", "conv2d:3,5,2,2,24,1", "conv1d:1,1,144,0"), 2, 144, 4, 36, 432, (24, 24)),
+        BlockConfig(("conv1d:3,2,320,1", "conv1d:1,1,192,0"), 5, 192, 4, 48, 576, (24, 24, 24, 32, 32)),
+    )
+    predictor: PredictorConfig = field(default_factory=lambda: PredictorConfig(96, 192, 1, 4, 48, 384, (8,)))
+    joiner_dim: int = 192
+    vocab_size: int = 256
+    num_mels: int = 80
+    norm_epsilon: float = 1e-5
+    dropout: float = 0.05
+
+    @property
+    def stride(self) -> int:
+        """Feature frames an encoder frame."""
+        return math.prod(conv.stride_time for conv in self.conv_specs())
+
+    @property
+    def look_ahead(self) -> int:
+        """Feature frames right of `stride * t` that encoder frame t depends on."""
+        reach, step = 0, 1
+        for conv in self.conv_specs():
+            reach += (conv.kernel_time - 1) // 2 * step
+            step *= conv.stride_time
+        return reach
+
+    def conv_specs(self) -> list[ConvSpec]:
+        """All convolutions, in order."""
+        return [ConvSpec.parse(text) for block in self.blocks for text in block.convs]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types, for JSON and checkpoints."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> TransducerConfig:
+        """Undo `to_dict`, also after JSON made lists of tuples."""
+        values = dict(values)
+
+        def tupled(entry: dict[str, Any]) -> dict[str, Any]:
+            return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+
+        values["blocks"] = tuple(BlockConfig(**tupled(block)) for block in values["blocks"])
+        values["predictor"] = PredictorConfig(**tupled(values["predictor"]))
+        return TransducerConfig(**values)
+
+
+class Product(nn.Linear):
+    """y = W x + b. `kind` int8 computes it as the runtime does: activations quantized a row, weights a row."""
+
+    kind: WeightKind = "f32"
+
+    def forward(self, input: Tensor) -> Tensor:
+        """input: (..., inputs) -> (..., outputs)."""
+        if self.kind == "f32":
+            return super().forward(input)
+        return quantized_product(quantize_activation(input), self.weight, self.bias, self.kind)
+
+
+class Conv(nn.Module):
+    """A centred convolution over time (and frequency), batch norm, perhaps ReLU; (batch, channels, time[, freq])."""
+
+    kind: WeightKind = "f32"
+
+    def __init__(self, spec: ConvSpec, in_channels: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.conv: nn.Conv1d | nn.Conv2d
+        self.norm: nn.BatchNorm1d | nn.BatchNorm2d
+        if spec.kernel_freq:
+            kernel, stride = (spec.kernel_time, spec.kernel_freq), (spec.stride_time, spec.stride_freq)
+            self.conv = nn.Conv2d(in_channels, spec.channels, kernel, stride, bias=False)
+            self.norm = nn.BatchNorm2d(spec.channels)
+        else:
+            self.conv = nn.Conv1d(in_channels, spec.channels, spec.kernel_time, spec.stride_time, bias=False)
+            self.norm = nn.BatchNorm1d(spec.channels)
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Return the product this convolution is at run time, batch norm folded in.
+
+        weight (channels, kernel_time x [kernel_freq x] channels_in), oldest frame first, channel fastest; bias (channels).
+        """
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        weight = self.conv.weight.movedim(1, -1).flatten(1) * factor.unsqueeze(1)
+        return weight, norm.bias - norm.running_mean * factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, channels_in, time[, freq]); zeros enter on the left, time is "valid" on the right."""
+        left, side = (self.spec.kernel_time - 1) // 2, (self.spec.kernel_freq - 1) // 2
+        x = F.pad(x, (side, side, left, 0) if self.spec.kernel_freq else (left, 0))
+        x = self.norm(self.conv(x)) if self.kind == "f32" else self._quantized(x)
+        return F.relu(x) if self.spec.relu else x
+
+    def _quantized(self, x: Tensor) -> Tensor:
+        # Rows of the product: the frames (and bins) one output sees, gathered, then quantized with one scale.
+        rows = x.unfold(2, self.spec.kernel_time, self.spec.stride_time)
+        if self.spec.kernel_freq:
+            rows = rows.unfold(3, self.spec.kernel_freq, self.spec.stride_freq).permute(0, 2, 3, 4, 5, 1).flatten(3)
+        else:
+            rows = rows.permute(0, 2, 3, 1).flatten(2)
+        weight, bias = self.folded()
+        return quantized_product(quantize_activation(rows), weight, bias, self.kind).movedim(-1, 1)
+
+
+class Layer(nn.Module):
+    """Pre-norm causal Transformer layer with learned relative positions; (batch, time, model_dim)."""
+
+    def __init__(
+        self, model_dim: int, heads: int, kv_heads: int, head_size: int, ffn: int, left: int, epsilon: float, dropout: float
+    ) -> None:
+        super().__init__()
+        if kv_heads < 1 or heads % kv_heads:
+            raise ValueError(f"layer: wanted key-value heads that divide {heads} heads, got {kv_heads}")
+        self.heads, self.kv_heads, self.head_size, self.left = heads, kv_heads, head_size, left
+        self.attention_norm = nn.LayerNorm(model_dim, epsilon)
+        self.query = Product(model_dim, heads * head_size)
+        self.key = Product(model_dim, kv_heads * head_size)
+        self.value = Product(model_dim, kv_heads * head_size)
+        self.output = Product(heads * head_size, model_dim)
+        self.relative = nn.Parameter(torch.randn(left + 1, head_size) * 0.02)  # row d: d frames back
+        self.ffn_norm = nn.LayerNorm(model_dim, epsilon)
+        self.up = Product(model_dim, ffn)
+        self.down = Product(ffn, model_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, time, model_dim) -> same; frame i sees frames i - left .. i."""
+        x = x + self.dropout(self._attend(self.attention_norm(x)))
+        hidden: Tensor = self.down(self.dropout(F.relu(self.up(self.ffn_norm(x)))))
+        return x + self.dropout(hidden)
+
+    def _attend(self, x: Tensor) -> Tensor:
+        batch, time, _ = x.shape
+        group = self.heads // self.kv_heads
+        q = self.query(x).view(batch, time, self.heads, self.head_size).transpose(1, 2)
+        k = self.key(x).view(batch, time, self.kv_heads, self.head_size).transpose(1, 2).repeat_interleave(group, 1)
+        v = self.value(x).view(batch, time, self.kv_heads, self.head_size).transpose(1, 2).repeat_interleave(group, 1)
+        scores = (q @ k.transpose(-1, -2) + self._relative_scores(q)) / math.sqrt(self.head_size)
+        age = torch.arange(time, device=x.device).unsqueeze(1) - torch.arange(time, device=x.device)  # i - j
+        scores = scores.masked_fill((age < 0) | (age > self.left), -math.inf)
+        context = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, time, -1)
+        attended: Tensor = self.output(context)
+        return attended
+
+    def _relative_scores(self, q: Tensor) -> Tensor:
+        """Return s[i, j] = q_i . relative[i - j], any value where i - j is masked; (batch, heads, time, time)."""
+        batch, heads, time, _ = q.shape
+        table = self.relative[:time]
+        table = F.pad(table, (0, 0, 0, time - table.shape[0])).flip(0)  # row m: time - 1 - m frames back
+        shifted = F.pad(q @ table.t(), (1, 0)).view(batch, heads, time + 1, time)  # the skew of Transformer-XL
+        return shifted[:, :, 1:]
+
+
+class Encoder(nn.Module):
+    """Blocks of convolutions and Transformer layers, one final norm."""
+
+    def __init__(self, config: TransducerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.blocks = nn.ModuleList()
+        channels, freq = 1, config.num_mels  # freq 0: already flattened
+        for block in config.blocks:
+            convs = nn.ModuleList()
+            for spec in map(ConvSpec.parse, block.convs):
+                if spec.kernel_freq and not freq:
+                    raise ValueError("encoder: a conv2d after a conv1d")
+                if not spec.kernel_freq and freq:
+                    channels, freq = channels * freq, 0
+                convs.append(Conv(spec, channels))
+                channels = spec.channels
+                freq = (freq - 1) // spec.stride_freq + 1 if freq else 0
+            if freq or channels != block.model_dim or len(block.left_context) != block.num_layers:
+                raise ValueError(
+                    f"encoder: a block of {block.num_layers} layers of width {block.model_dim} wanted a last conv1d of that "
+                    f"width and as many left contexts, got {channels} channels and {len(block.left_context)}"
+                )
+            layers = nn.ModuleList(
+                Layer(
+                    *(block.model_dim, block.num_heads, block.kv_heads, block.head_size, block.ffn_size),
+                    *(left, config.norm_epsilon, config.dropout),
+                )
+                for left in block.left_context
+            )
+            self.blocks.append(nn.ModuleDict({"convs": convs, "layers": layers}))
+        self.norm = nn.LayerNorm(config.blocks[-1].model_dim, config.norm_epsilon)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode normalised features, zero beyond each length.
+
+        features: (batch, frames, mels); lengths: (batch) -> (batch, ceil(frames / stride), model_dim), lengths of these.
+        """
+        stride = self.config.stride
+        x = F.pad(features, (0, 0, 0, self.config.look_ahead)).unsqueeze(1)  # (batch, 1, frames, mels)
+        for block in self.blocks:
+            assert isinstance(block, nn.ModuleDict)
+            convs, layers = block["convs"], block["layers"]
+            assert isinstance(convs, nn.ModuleList) and isinstance(layers, nn.ModuleList)
+            for conv in convs:
+                assert isinstance(conv, Conv)
+                if x.dim() == 4 and not conv.spec.kernel_freq:
+                    x = x.transpose(2, 3).flatten(1, 2)  # channel-major
+                x = conv(x)
+            x = x.transpose(1, 2)
+            for layer in layers:
+                x = layer(x)
+            x = x.transpose(1, 2)
+        x = x.transpose(1, 2)[:, : -(-features.shape[1] // stride)]
+        return self.norm(x), (lengths + stride - 1).div(stride, rounding_mode="floor")
+
+
+class Predictor(nn.Module):
+    """What labels came so far."""
+
+    kind: WeightKind = "f32"
+
+    def __init__(self, config: TransducerConfig) -> None:
+        super().__init__()
+        p = config.predictor
+        if len(p.left_context) != p.num_layers:
+            raise ValueError(f"predictor: wanted {p.num_layers} left contexts, got {len(p.left_context)}")
+        self.embedding = nn.Embedding(config.vocab_size, p.embedding_dim)
+        self.input = Product(p.embedding_dim, p.model_dim)
+        self.layers = nn.ModuleList(
+            Layer(p.model_dim, p.num_heads, p.num_heads, p.head_size, p.ffn_size, left, config.norm_epsilon, config.dropout)
+            for left in p.left_context
+        )
+        self.norm = nn.LayerNorm(p.model_dim, config.norm_epsilon)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """labels: (batch, count), the first one blank -> (batch, count, model_dim)."""
+        x = self.input(F.embedding(labels, fake_quant_rows(self.embedding.weight, self.kind)))
+        for layer in self.layers:
+            x = layer(x)
+        normed: Tensor = self.norm(x)
+        return normed
+
+
+class Joiner(nn.Module):
+    """Logits of the next symbol: output(relu(encoder(e) + predictor(p)))."""
+
+    def __init__(self, config: TransducerConfig) -> None:
+        super().__init__()
+        self.encoder = Product(config.blocks[-1].model_dim, config.joiner_dim)
+        self.predictor = Product(config.predictor.model_dim, config.joiner_dim, bias=False)
+        self.output = Product(config.joiner_dim, config.vocab_size)
+
+    def forward(self, encoded: Tensor, predicted: Tensor) -> Tensor:
+        """encoded, predicted: projected already, (..., joiner_dim), broadcastable -> (..., vocab_size)."""
+        logits: Tensor = self.output(F.relu(encoded + predicted))
+        return logits
+
+
+class Transducer(nn.Module):
+    """Encoder, predictor, joiner and the global feature normalisation."""
+
+    mean: Tensor  # (mels)
+    inverse_std: Tensor  # (mels)
+
+    def __init__(self, config: TransducerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.zeros(config.num_mels))
+        self.register_buffer("inverse_std", torch.ones(config.num_mels))
+        self.encoder = Encoder(config)
+        self.predictor = Predictor(config)
+        self.joiner = Joiner(config)
+
+    def set_weights(self, kind: WeightKind) -> None:
+        """Compute every product from now on with float (`f32`) or fake-quantized (`int8`) weights and activations."""
+        for module in self.modules():
+            if isinstance(module, Product | Conv | Predictor):
+                module.kind = kind
+
+    def normalize(self, features: Tensor) -> Tensor:
+        """Log-mel features (..., mels) to zero mean and unit variance over the training set."""
+        return (features - self.mean) * self.inverse_std
+
+    def forward(self, normalized: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Training's view of the network.
+
+        normalized: (batch, frames, mels), zero beyond each of lengths (batch); targets: (batch, labels).
+        Returns logits (batch, encoder frames, labels + 1, vocab), encoder lengths (batch), encoded (batch, frames, dim).
+        """
+        encoded, encoded_lengths = self.encoder(normalized, lengths)
+        predicted = self.predictor(F.pad(targets, (1, 0), value=BLANK))
+        e = self.joiner.encoder(encoded).unsqueeze(2)
+        p = self.joiner.predictor(predicted).unsqueeze(1)
+        return self.joiner(e, p), encoded_lengths, encoded

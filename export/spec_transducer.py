@@ -1,0 +1,182 @@
+"""The contract of `conv-transformer-transducer` (csrc/models/transducer.cc) and the way from a checkpoint of ours to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from sottovoce.audio import Fbank
+from sottovoce.errors import DataError
+from sottovoce.export.models.transducer import Conv, ConvSpec, Layer, Product, Transducer
+from sottovoce.export.spec import Array, Entry, Spec, metadata_size, register_contract
+
+ARCHITECTURE = "conv-transformer-transducer"
+
+# Families: `encoder` all products but the joiner's, `heads` the joiner's, `word` the label embedding.
+INT8 = {"encoder": "int8", "heads": "int8", "word": "int8"}
+
+
+@register_contract(ARCHITECTURE)
+def transducer_entries(metadata: Mapping[str, Any]) -> list[Entry]:
+    """Return the entries, in file order. Raises DataError when a size is missing or does not fit the others."""
+
+    def size(name: str) -> int:
+        return metadata_size(metadata, name)
+
+    entries = [
+        Entry("feature.mean", "vector", (size("feature.num_mels"),)),
+        Entry("feature.inverse_std", "vector", (size("feature.num_mels"),)),
+    ]
+    channels, freq, width = 1, size("feature.num_mels"), 0
+    for block in range(size("encoder.num_blocks")):
+        prefix = f"encoder.{block}."
+        for index, text in enumerate(metadata[f"{prefix}convs"]):
+            try:
+                conv = ConvSpec.parse(text)
+            except ValueError as error:
+                raise DataError(f"{prefix}convs: {error}") from None
+            if not conv.kernel_freq:
+                channels, freq = channels * (freq or 1), 0
+            inputs = conv.kernel_time * (conv.kernel_freq or 1) * channels
+            entries.append(Entry(f"{prefix}conv.{index}", "product", (conv.channels, inputs)))
+            channels, freq = conv.channels, (freq - 1) // conv.stride_freq + 1 if freq else 0
+        width = size(f"{prefix}model_dim")
+        if (channels, freq) != (width, 0):
+            raise DataError(f"{prefix}convs: wanted a last conv1d of {width} channels, found {metadata[f'{prefix}convs'][-1]}")
+        entries += _layers(metadata, prefix, size(f"{prefix}num_kv_heads"))
+    entries += _norm("encoder.norm", width)
+    vocab, embedding, predictor = (len(metadata["tokenizer.pieces"]), *map(size, _PREDICTOR_SIZES))
+    joiner = size("joiner.dim")
+    return [
+        *entries,
+        Entry("predictor.embedding", "embedding", (vocab, embedding), "word"),
+        Entry("predictor.input", "product", (predictor, embedding)),
+        *_layers(metadata, "predictor.", size("predictor.num_heads")),
+        *_norm("predictor.norm", predictor),
+        Entry("joiner.encoder", "product", (joiner, width), "heads"),
+        Entry("joiner.predictor", "product", (joiner, predictor), "heads", bias=False),
+        Entry("joiner.output", "product", (vocab, joiner), "heads"),
+    ]
+
+
+_PREDICTOR_SIZES = ("predictor.embedding_dim", "predictor.model_dim")
+
+
+def _norm(stem: str, width: int) -> list[Entry]:
+    return [Entry(f"{stem}.weight", "vector", (width,)), Entry(f"{stem}.bias", "vector", (width,))]
+
+
+def _layers(metadata: Mapping[str, Any], prefix: str, kv_heads: int) -> list[Entry]:
+    width, ffn = (metadata_size(metadata, f"{prefix}{name}") for name in ("model_dim", "ffn_size"))
+    head = metadata_size(metadata, f"{prefix}head_size")
+    query, key = metadata_size(metadata, f"{prefix}num_heads") * head, kv_heads * head
+    contexts = metadata[f"{prefix}left_context"]
+    if len(contexts) != metadata[f"{prefix}num_layers"]:
+        raise DataError(f"{prefix}left_context: wanted {metadata[f'{prefix}num_layers']} entries, found {len(contexts)}")
+    entries = []
+    for layer, left in enumerate(contexts):
+        stem = f"{prefix}layer.{layer}."
+        entries += [
+            Entry(f"{stem}attention.query", "product", (query, width)),
+            Entry(f"{stem}attention.key", "product", (key, width)),
+            Entry(f"{stem}attention.value", "product", (key, width)),
+            Entry(f"{stem}attention.output", "product", (width, query)),
+            *_norm(f"{stem}attention.norm", width),
+            Entry(f"{stem}attention.relative", "vector", (left + 1, head)),
+            Entry(f"{stem}ffn.up", "product", (ffn, width)),
+            Entry(f"{stem}ffn.down", "product", (width, ffn)),
+            *_norm(f"{stem}ffn.norm", width),
+        ]
+    return entries
+
+
+def transducer_spec(model: Transducer, pieces: list[str], piece_kind: str, feature_preset: str) -> Spec:
+    """Return a trained network as named arrays, batch norm folded, and its metadata.
+
+    Args:
+        model: in eval mode.
+        pieces: by id, the first one the blank.
+        piece_kind: `bpe`, `unigram` or `char`.
+        feature_preset: of `sottovoce.audio.Fbank`.
+    Raises:
+        DataError: vocabulary or features do not fit the network.
+    """
+    config = model.config
+    settings = Fbank(feature_preset).settings
+    if len(pieces) != config.vocab_size or settings["num_mels"] != config.num_mels:
+        raise DataError(
+            f"transducer: wanted {config.vocab_size} pieces and {config.num_mels} mels, found {len(pieces)} and "
+            f"{settings['num_mels']}"
+        )
+    metadata: dict[str, Any] = {"feature.preset": feature_preset}
+    metadata |= {f"feature.{key}": value for key, value in settings.items()}
+    metadata |= {"encoder.num_blocks": len(config.blocks), "encoder.norm_epsilon": config.norm_epsilon}
+    for number, block in enumerate(config.blocks):
+        metadata |= {
+            f"encoder.{number}.convs": list(block.convs),
+            f"encoder.{number}.num_layers": block.num_layers,
+            f"encoder.{number}.model_dim": block.model_dim,
+            f"encoder.{number}.num_heads": block.num_heads,
+            f"encoder.{number}.num_kv_heads": block.kv_heads,
+            f"encoder.{number}.head_size": block.head_size,
+            f"encoder.{number}.ffn_size": block.ffn_size,
+            f"encoder.{number}.left_context": list(block.left_context),
+            f"encoder.{number}.position": "learned_relative",
+        }
+    p = config.predictor
+    metadata |= {
+        "predictor.embedding_dim": p.embedding_dim,
+        "predictor.model_dim": p.model_dim,
+        "predictor.num_layers": p.num_layers,
+        "predictor.num_heads": p.num_heads,
+        "predictor.head_size": p.head_size,
+        "predictor.ffn_size": p.ffn_size,
+        "predictor.left_context": list(p.left_context),
+        "joiner.dim": config.joiner_dim,
+        "tokenizer.kind": "sentencepiece",
+        "tokenizer.model": piece_kind,
+        "tokenizer.pieces": pieces,
+    }
+    return Spec(ARCHITECTURE, metadata, _arrays(model), dict(INT8))
+
+
+@torch.no_grad()
+def _arrays(model: Transducer) -> dict[str, Array]:
+    arrays: dict[str, Array] = {"feature.mean": model.mean.numpy(), "feature.inverse_std": model.inverse_std.numpy()}
+    for number, block in enumerate(model.encoder.blocks):
+        assert isinstance(block, torch.nn.ModuleDict)
+        for index, conv in enumerate(block["convs"].children()):
+            assert isinstance(conv, Conv)
+            weight, bias = conv.folded()
+            arrays[f"encoder.{number}.conv.{index}.weight"] = weight.numpy()
+            arrays[f"encoder.{number}.conv.{index}.bias"] = bias.numpy()
+        _add_layers(arrays, f"encoder.{number}.", block["layers"])
+    _add(arrays, "encoder.norm", model.encoder.norm)
+    arrays["predictor.embedding"] = model.predictor.embedding.weight.numpy()
+    _add(arrays, "predictor.input", model.predictor.input)
+    _add_layers(arrays, "predictor.", model.predictor.layers)
+    _add(arrays, "predictor.norm", model.predictor.norm)
+    for name in ("encoder", "predictor", "output"):
+        _add(arrays, f"joiner.{name}", getattr(model.joiner, name))
+    return arrays
+
+
+def _add(arrays: dict[str, Array], stem: str, module: Product | torch.nn.LayerNorm) -> None:
+    arrays[f"{stem}.weight"] = module.weight.numpy()
+    if module.bias is not None:
+        arrays[f"{stem}.bias"] = module.bias.numpy()
+
+
+def _add_layers(arrays: dict[str, Array], prefix: str, layers: torch.nn.Module) -> None:
+    for number, layer in enumerate(layers.children()):
+        assert isinstance(layer, Layer)
+        stem = f"{prefix}layer.{number}."
+        for name in ("query", "key", "value", "output"):
+            _add(arrays, f"{stem}attention.{name}", getattr(layer, name))
+        _add(arrays, f"{stem}ffn.up", layer.up)
+        _add(arrays, f"{stem}ffn.down", layer.down)
+        _add(arrays, f"{stem}attention.norm", layer.attention_norm)
+        _add(arrays, f"{stem}ffn.norm", layer.ffn_norm)
+        arrays[f"{stem}attention.relative"] = layer.relative.numpy()

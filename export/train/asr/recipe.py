@@ -1,0 +1,297 @@
+"""`train asr`: from manifests to a trained transducer. Seeded; killed, it goes on with the same losses."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from sottovoce.errors import InvalidInputError
+from sottovoce.export.models.transducer import BLANK, Transducer, TransducerConfig
+from sottovoce.export.train.asr.augment import AugmentConfig, augment, random_gain
+from sottovoce.export.train.asr.checkpoint import Checkpoint
+from sottovoce.export.train.asr.decoding import transcribe_features
+from sottovoce.export.train.asr.feature_cache import CachedCorpus
+from sottovoce.export.train.asr.losses import ctc_loss, transducer_loss
+from sottovoce.export.train.asr.pieces import PieceModel, Pieces, train_pieces
+from sottovoce.export.train.asr.sampler import Item, epoch_batches
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """Everything that decides the outcome, besides the data."""
+
+    model: TransducerConfig = field(default_factory=TransducerConfig)
+    augment: AugmentConfig | None = field(default_factory=AugmentConfig)
+    feature_preset: str = "kaldi80"
+    piece_model: PieceModel = "bpe"
+    audio_hours: float = 30.0  # to see in all, copies of an utterance counted each time
+    batch_seconds: float = 64.0
+    short_first_seconds: float = 3.0
+    learning_rate: float = 2e-3  # at the end of the warm-up
+    final_rate: float = 0.02  # of the peak, at the end of the cosine
+    warmup_steps: int = 300
+    weight_decay: float = 1e-2
+    clip_norm: float = 5.0
+    ema_decay: float = 0.998
+    ctc_weight: float = 0.3
+    seed: int = 1
+    checkpoint_minutes: float = 3.0
+    dev_steps: int = 500  # between two looks at the dev sets
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step, for logs and bars."""
+
+    step: int
+    loss: float  # transducer loss a label
+    audio_hours: float
+    learning_rate: float
+    seconds: float  # since this process began
+
+
+Report = Callable[[Progress], None]
+DevReport = Callable[[int, dict[str, float]], None]
+
+
+class Trainer:
+    """The state of one run. `run` trains to the end; `step` is one update."""
+
+    def __init__(self, config: RecipeConfig, corpora: Sequence[CachedCorpus], folder: Path) -> None:
+        """Start, or go on from `folder`/checkpoint.pt when it exists. Raises InvalidInputError when there is no data."""
+        if not corpora:
+            raise InvalidInputError("train asr: wanted at least one manifest")
+        self.config, self.corpora, self.folder = config, corpora, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(config.seed)
+        saved = Checkpoint.load(self.checkpoint_path) if self.checkpoint_path.exists() else None
+        if saved is not None:
+            piece_model, model_config = saved.piece_model, saved.config
+        else:
+            texts = [text for corpus in corpora for text in corpus.texts]
+            piece_model = train_pieces(texts, config.model.vocab_size, config.piece_model)
+            values = config.model.to_dict() | {"vocab_size": len(Pieces(piece_model))}
+            model_config = TransducerConfig.from_dict(values)
+        self.pieces = Pieces(piece_model)
+        self.targets = [[self.pieces.encode(text) for text in corpus.texts] for corpus in corpora]
+        self.model = Transducer(model_config)
+        self.ctc = nn.Linear(model_config.blocks[-1].model_dim, model_config.vocab_size)
+        self.step_number, self.epoch, self.next_batch, self.audio_seconds = 0, 0, 0, 0.0
+        decayed = [p for p in self._parameters() if p.dim() > 1]
+        plain = [p for p in self._parameters() if p.dim() <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed}, {"params": plain, "weight_decay": 0.0}],
+            lr=config.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=config.weight_decay,
+        )
+        if saved is None:
+            mean, inverse_std = feature_statistics(corpora)
+            self.model.mean.copy_(torch.from_numpy(mean))
+            self.model.inverse_std.copy_(torch.from_numpy(inverse_std))
+        else:
+            self._restore(saved.training)
+        self.average = [p.detach().clone() for p in self.model.parameters()]
+        if saved is not None:
+            self.average = [tensor.clone() for tensor in saved.training["average"]]
+        self._batches: list[list[Item]] = []
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the state is kept."""
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def finished(self) -> bool:
+        """All audio has been seen."""
+        return self.audio_seconds >= self.config.audio_hours * 3600
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [*self.model.parameters(), *self.ctc.parameters()]
+
+    def run(self, report: Report, dev: Callable[[Trainer], None] | None = None) -> None:
+        """Train to the end; checkpoints now and then and at the end, a line of metrics.jsonl a step."""
+        started = saved_at = time.monotonic()
+        log_path = self.folder / "metrics.jsonl"
+        _cut_log(log_path, self.step_number)
+        with open(log_path, "a", encoding="utf-8") as log:
+            while not self.finished:
+                loss = self.step()
+                progress = Progress(
+                    self.step_number, loss, self.audio_seconds / 3600, self.learning_rate(), time.monotonic() - started
+                )
+                log.write(json.dumps(asdict(progress)) + "\n")
+                report(progress)
+                if time.monotonic() - saved_at > self.config.checkpoint_minutes * 60:
+                    log.flush()
+                    self.save()
+                    saved_at = time.monotonic()
+                if dev is not None and self.step_number % self.config.dev_steps == 0:
+                    dev(self)
+        self.save()
+        if dev is not None:
+            dev(self)
+
+    def step(self) -> float:
+        """Take the next batch, update once, return the mean transducer loss a label."""
+        items = self._next_items()
+        # All of a step's draws follow from its number, so a run that was killed draws what it would have drawn.
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step_number)
+        torch.manual_seed(self.config.seed * 1_000_003 + self.step_number)  # dropout
+        features, lengths, targets, target_lengths = self._collate(items, generator)
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        inputs = targets
+        if self.config.augment is not None:
+            masked = torch.rand(targets.shape, generator=generator) < self.config.augment.label_mask
+            inputs = targets.masked_fill(masked, BLANK)
+        logits, frame_lengths, encoded = self.model(features, lengths, inputs)
+        loss = transducer_loss(logits, targets, frame_lengths, target_lengths)
+        labels = float(target_lengths.sum())
+        ctc = ctc_loss(self.ctc(encoded).log_softmax(-1), targets, frame_lengths, target_lengths)
+        total = (loss.sum() + self.config.ctc_weight * ctc.sum()) / labels
+        self.optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.step_number += 1
+        self.audio_seconds += sum(item.frames for item in items) * 0.01
+        decay = min(self.config.ema_decay, (1 + self.step_number) / (10 + self.step_number))
+        torch._foreach_lerp_(self.average, [p.detach() for p in self.model.parameters()], 1 - decay)
+        return float(loss.detach().sum()) / labels
+
+    def learning_rate(self) -> float:
+        """Linear warm-up by steps, then a cosine over the audio seen."""
+        c = self.config
+        share = min(1.0, self.audio_seconds / (c.audio_hours * 3600))
+        cosine = c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * share))
+        return c.learning_rate * min(1.0, (self.step_number + 1) / c.warmup_steps) * cosine
+
+    def _next_items(self) -> list[Item]:
+        c = self.config
+        if not self._batches or self.next_batch >= len(self._batches):
+            if self._batches:
+                self.epoch, self.next_batch = self.epoch + 1, 0
+            self._batches = epoch_batches(
+                self.corpora,
+                self.epoch,
+                batch_frames=round(c.batch_seconds * 100),
+                seed=c.seed,
+                short_first_frames=round(c.short_first_seconds * 100),
+            )
+            self.next_batch %= len(self._batches)  # the data may have changed since the checkpoint
+        self.next_batch += 1
+        return self._batches[self.next_batch - 1]
+
+    def _collate(self, items: list[Item], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return normalised features, zero beyond each end, their lengths, label ids and their counts."""
+        lengths = torch.tensor([item.frames for item in items])
+        features = torch.zeros(len(items), int(lengths.max()), self.model.config.num_mels)
+        gain = torch.zeros(len(items), 1, 1)
+        if self.config.augment is not None:
+            gain = random_gain(lengths, self.config.augment, generator)
+        for row, item in enumerate(items):
+            frames = torch.from_numpy(self.corpora[item.corpus].features(item.utterance, item.copy).astype(np.float32))
+            features[row, : item.frames] = self.model.normalize(frames + gain[row])
+        if self.config.augment is not None:
+            features = augment(features, lengths, self.config.augment, generator)
+        ids = [self.targets[item.corpus][item.utterance] for item in items]
+        targets = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.long)
+        for row, labels in enumerate(ids):
+            targets[row, : len(labels)] = torch.tensor(labels)
+        return features, lengths, targets, torch.tensor([len(labels) for labels in ids])
+
+    def averaged_model(self) -> Transducer:
+        """Return the network with averaged weights, in eval mode."""
+        model = Transducer(self.model.config)
+        model.load_state_dict(self.averaged_weights())
+        return model.eval()
+
+    def averaged_weights(self) -> dict[str, Tensor]:
+        """Return the state dict with averaged parameters; buffers (batch norm) are those of now."""
+        weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        for (name, _), tensor in zip(self.model.named_parameters(), self.average, strict=True):
+            weights[name] = tensor.clone()
+        return weights
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        training = {
+            "step": self.step_number,
+            "epoch": self.epoch,
+            "next_batch": self.next_batch,
+            "audio_seconds": self.audio_seconds,
+            "model": self.model.state_dict(),
+            "ctc": self.ctc.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+        }
+        settings = self.config.to_dict() | {"data": [[c.name, len(c), c.weight] for c in self.corpora]}
+        Checkpoint(
+            self.model.config,
+            self.averaged_weights(),
+            self.pieces.model,
+            self.config.piece_model,
+            self.config.feature_preset,
+            json.loads(json.dumps(settings)),
+            training,
+        ).save(self.checkpoint_path)
+
+    def _restore(self, training: dict[str, Any]) -> None:
+        self.model.load_state_dict(training["model"])
+        self.ctc.load_state_dict(training["ctc"])
+        self.optimizer.load_state_dict(training["optimizer"])
+        self.step_number, self.epoch = training["step"], training["epoch"]
+        self.next_batch, self.audio_seconds = training["next_batch"], training["audio_seconds"]
+
+
+def feature_statistics(corpora: Sequence[CachedCorpus]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return mean and 1 / standard deviation of every mel over (a fair sample of) all corpora, (mels) each."""
+    total: npt.NDArray[np.float64] = np.zeros(0)
+    square, count = total, 0.0
+    for corpus in corpora:
+        chunk = corpus.frames[:: max(1, len(corpus.frames) // 200_000)].astype(np.float64)
+        weight = corpus.weight * len(corpus.frames) / len(chunk)
+        sums, squares = chunk.sum(0) * weight, (chunk**2).sum(0) * weight
+        total, square = (total + sums, square + squares) if total.size else (sums, squares)
+        count += len(chunk) * weight
+    mean = total / count
+    deviation = np.sqrt(np.maximum(square / count - mean**2, 1e-4))
+    return mean.astype(np.float32), (1 / deviation).astype(np.float32)
+
+
+def word_error_rate(model: Transducer, pieces: Pieces, corpus: CachedCorpus, limit: int = 0) -> float:
+    """Return the WER in percent of greedy search on (the first, in a fixed random order) `limit` utterances; 0: all."""
+    order = list(range(len(corpus)))
+    random.Random(0).shuffle(order)
+    chosen = order[: limit or len(order)]
+    said = []
+    for utterance in chosen:
+        features = torch.from_numpy(corpus.features(utterance, 0).astype(np.float32))
+        said.append(pieces.decode(transcribe_features(model, features)))
+    return 100.0 * float(jiwer.wer([corpus.texts[u] for u in chosen], said))
+
+
+def _cut_log(path: Path, step: int) -> None:
+    """Drop lines after `step`: what a killed run did beyond its last checkpoint is done again."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if line.startswith("{") and line.endswith("}") and json.loads(line)["step"] <= step]
+        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
