@@ -1,5 +1,3 @@
-#include <math.h>
-
 #include "kernels/simd/f32_avx2.h"
 
 #define SV_ATTENTION_TABLE attention__avx2

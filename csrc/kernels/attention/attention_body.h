@@ -5,6 +5,8 @@
 // then plain vertical operations, in the order of the keys, and no result depends on which queries share the block.
 #pragma once
 
+#include <math.h>
+
 #include "kernels/attention/attention.h"
 #include "kernels/simd/exp_body.h"
 

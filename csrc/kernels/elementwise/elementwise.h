@@ -10,12 +10,14 @@ struct ElementwiseKernels {
   void (*gelu)(const float* x, size_t n, float* y);
   void (*relu)(const float* x, size_t n, float* y);
   void (*tanh)(const float* x, size_t n, float* y);
-  // Largest |x[i]|, NaN left out; 0 when n is 0.
+  // Largest |x[i]|; NaN when there is a NaN; 0 when n is 0.
   float (*max_abs)(const float* x, size_t n);
   // y = gelu(x), bit for bit as `gelu`; returns max_abs of y.
   float (*gelu_max_abs)(const float* x, size_t n, float* y);
-  // q[i] = round_half_even(clip(x[i], +-clip) * inverse) limited to [-127, 127], NaN to 0; returns the sum of q.
+  // q[i] = round_half_even(x[i] * inverse), for x without NaN and products within 127.5; returns the sum of q. q has
+  // room for n bytes. `quantize_clipped` limits x to [-clip, clip] first, `quantize` leaves clip unread.
   int32_t (*quantize)(const float* x, size_t n, float clip, float inverse, int8_t* q);
+  int32_t (*quantize_clipped)(const float* x, size_t n, float clip, float inverse, int8_t* q);
 };
 
 #define SV_ELEMENTWISE_KERNELS(isa, table) extern const ElementwiseKernels table;

@@ -6,7 +6,7 @@
 namespace sottovoce {
 
 struct NormalizeKernels {
-  // One row; returns max |y[c]|, NaN left out. residual may be null.
+  // One row; returns max |y[c]|, NaN when there is one. residual may be null.
   float (*layer_norm)(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
                       int cols, float* y);
   void (*softmax)(float* x, int cols);  // one row in place

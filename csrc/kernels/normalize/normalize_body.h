@@ -2,6 +2,9 @@
 // SV_NORMALIZE_TABLE.
 #pragma once
 
+#include <math.h>
+#include <string.h>
+
 #include "kernels/normalize/normalize.h"
 #include "kernels/simd/exp_body.h"
 
@@ -15,15 +18,15 @@ inline int Whole(int cols) {
 // Pass 1 writes x + residual into y and takes its mean. Pass 2 sums the deviations and their squares: the sum of
 // deviations is what rounding left in the mean, and correcting for it keeps rows exact whose mean is large beside their
 // spread.
+template <bool kResidual>
 float LayerNormRow(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
                    int cols, float* y) {
-  if (cols <= 0) return 0.0f;
   const int whole = Whole(cols), rest = cols - whole;
-  const float count = static_cast<float>(cols);
+  const float inverse_count = 1.0f / static_cast<float>(cols);
   VecF s0 = Zero(), s1 = Zero();
   int c = 0;
   const auto take = [&](int at) {
-    const VecF value = residual != nullptr ? Add(Load(x + at), Load(residual + at)) : Load(x + at);
+    const VecF value = kResidual ? Add(Load(x + at), Load(residual + at)) : Load(x + at);
     Store(y + at, value);
     return value;
   };
@@ -32,55 +35,65 @@ float LayerNormRow(const float* x, const float* residual, const float* weight, c
     s1 = Add(s1, take(c + kLanes));
   }
   if (c < whole) s0 = Add(s0, take(c));
+  VecF last = Zero();
   if (rest > 0) {
-    VecF value = LoadPartial(x + whole, rest);
-    if (residual != nullptr) value = Add(value, LoadPartial(residual + whole, rest));
-    StorePartial(y + whole, value, rest);
-    s1 = Add(s1, value);
+    last = LoadPartial(x + whole, rest);
+    if (kResidual) last = Add(last, LoadPartial(residual + whole, rest));
+    s1 = Add(s1, last);
   }
-  const float mean = ReduceAdd(Add(s0, s1)) / count;
+  const VecF mean = Set(ReduceAdd(Add(s0, s1)) * inverse_count);
 
-  const VecF mean_vec = Set(mean);
   VecF q0 = Zero(), q1 = Zero();
   s0 = s1 = Zero();
   for (c = 0; c + 2 * kLanes <= whole; c += 2 * kLanes) {
-    const VecF d0 = Sub(Load(y + c), mean_vec), d1 = Sub(Load(y + c + kLanes), mean_vec);
+    const VecF d0 = Sub(Load(y + c), mean), d1 = Sub(Load(y + c + kLanes), mean);
     s0 = Add(s0, d0);
     s1 = Add(s1, d1);
     q0 = MulAdd(d0, d0, q0);
     q1 = MulAdd(d1, d1, q1);
   }
   if (c < whole) {
-    const VecF d = Sub(Load(y + c), mean_vec);
+    const VecF d = Sub(Load(y + c), mean);
     s0 = Add(s0, d);
     q0 = MulAdd(d, d, q0);
   }
-  float sum = ReduceAdd(Add(s0, s1)), squares = ReduceAdd(Add(q0, q1));
-  for (c = whole; c < cols; ++c) {
-    const float d = y[c] - mean;
-    sum += d;
-    squares += d * d;
+  if (rest > 0) {
+    const VecF d = ZeroBeyond(Sub(last, mean), rest);
+    s1 = Add(s1, d);
+    q1 = MulAdd(d, d, q1);
   }
-  const float correction = sum / count;
-  const float variance = squares / count - correction * correction;
-  const float inverse = 1.0f / sqrtf((variance > 0.0f ? variance : variance * 0.0f) + epsilon);
+  float sums[4];
+  ReduceAdd4(Add(s0, s1), Add(q0, q1), Zero(), Zero(), sums);
+  const float correction = sums[0] * inverse_count;
+  const float variance = sums[1] * inverse_count - correction * correction;
+  const float inverse = 1.0f / sqrtf((variance < 0.0f ? 0.0f : variance) + epsilon);
 
   const VecF inverse_vec = Set(inverse), correction_vec = Set(correction);
   const auto finish = [&](VecF value, VecF w, VecF b) {
-    return MulAdd(Mul(Sub(Sub(value, mean_vec), correction_vec), inverse_vec), w, b);
+    return MulAdd(Mul(Sub(Sub(value, mean), correction_vec), inverse_vec), w, b);
   };
-  VecF largest = Zero();
+  VecI m0 = ZeroInt();
   for (c = 0; c < whole; c += kLanes) {
     const VecF out = finish(Load(y + c), Load(weight + c), Load(bias + c));
     Store(y + c, out);
-    largest = Max(largest, ZeroIfNan(Abs(out)));
+    m0 = MaxInt(m0, MagnitudeBits(out));
   }
-  if (rest > 0) {  // weight and bias are 0 in the lanes beyond cols; where 0 x infinity makes NaN there, it is left out
-    const VecF out = finish(LoadPartial(y + c, rest), LoadPartial(weight + c, rest), LoadPartial(bias + c, rest));
+  if (rest > 0) {
+    const VecF out = finish(last, LoadPartial(weight + c, rest), LoadPartial(bias + c, rest));
     StorePartial(y + c, out, rest);
-    largest = Max(largest, ZeroIfNan(Abs(out)));
+    m0 = MaxInt(m0, MagnitudeBits(ZeroBeyond(out, rest)));
   }
-  return ReduceMax(largest);
+  const int32_t bits = ReduceMaxInt(m0);
+  float largest;
+  memcpy(&largest, &bits, sizeof largest);
+  return largest;
+}
+
+float LayerNorm(const float* x, const float* residual, const float* weight, const float* bias, float epsilon, int cols,
+                float* y) {
+  if (cols <= 0) return 0.0f;
+  return residual != nullptr ? LayerNormRow<true>(x, residual, weight, bias, epsilon, cols, y)
+                             : LayerNormRow<false>(x, residual, weight, bias, epsilon, cols, y);
 }
 
 void SoftmaxRow(float* x, int cols) {
@@ -114,6 +127,6 @@ void SoftmaxRow(float* x, int cols) {
 
 }  // namespace
 
-const NormalizeKernels SV_NORMALIZE_TABLE = {LayerNormRow, SoftmaxRow};
+const NormalizeKernels SV_NORMALIZE_TABLE = {LayerNorm, SoftmaxRow};
 
 }  // namespace sottovoce

@@ -1,5 +1,3 @@
-#include <math.h>
-
 #include "kernels/simd/f32_neon.h"
 
 #define SV_NORMALIZE_TABLE normalize__neon

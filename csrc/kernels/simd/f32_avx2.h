@@ -72,6 +72,9 @@ inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
 inline VecF SelectLess(VecF x, float limit, VecF less, VecF other) {
   return _mm256_blendv_ps(other, less, _mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_LT_OQ));
 }
+inline VecF ZeroBeyond(VecF x, int n) {
+  return _mm256_and_ps(x, _mm256_castsi256_ps(FirstLanes(n)));
+}
 inline VecF CopySign(VecF magnitude, VecF sign) {
   const VecF bit = _mm256_set1_ps(-0.0f);
   return _mm256_or_ps(_mm256_andnot_ps(bit, magnitude), _mm256_and_ps(bit, sign));
@@ -117,6 +120,24 @@ inline int32_t ReduceAddInt(VecI x) {
   __m128i s = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
   return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
+}
+inline VecI MagnitudeBits(VecF x) {
+  return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7FFFFFFF));
+}
+inline VecI MaxInt(VecI a, VecI b) {
+  return _mm256_max_epi32(a, b);
+}
+inline int32_t ReduceMaxInt(VecI x) {
+  __m128i s = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  s = _mm_max_epi32(s, _mm_unpackhi_epi64(s, s));
+  return _mm_cvtsi128_si32(_mm_max_epi32(s, _mm_shuffle_epi32(s, 1)));
+}
+inline VecI StoreInt8x4(int8_t* p, VecI a, VecI b, VecI c, VecI d, VecI sum) {
+  const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 inline void StoreInt8(int8_t* p, VecI x) {
   const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));

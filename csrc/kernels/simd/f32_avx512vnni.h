@@ -1,4 +1,4 @@
-// Sixteen lanes of AVX-512 (F, BW, VL, DQ); names and contract in f32_scalar.h.
+// Sixteen lanes of AVX-512 (F, BW, VL, DQ, VNNI); names and contract in f32_scalar.h.
 #pragma once
 
 #include <immintrin.h>
@@ -79,6 +79,9 @@ inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
 inline VecF SelectLess(VecF x, float limit, VecF less, VecF other) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_LT_OQ), other, less);
 }
+inline VecF ZeroBeyond(VecF x, int n) {
+  return _mm512_maskz_mov_ps(FirstLanes(n), x);
+}
 inline VecF CopySign(VecF magnitude, VecF sign) {
   const VecF bit = _mm512_set1_ps(-0.0f);
   return _mm512_or_ps(_mm512_andnot_ps(bit, magnitude), _mm512_and_ps(bit, sign));
@@ -129,6 +132,24 @@ inline int32_t ReduceAddInt(VecI x) {
   __m128i s = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
   s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
   return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
+}
+inline VecI MagnitudeBits(VecF x) {
+  return _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7FFFFFFF));
+}
+inline VecI MaxInt(VecI a, VecI b) {
+  return _mm512_max_epi32(a, b);
+}
+inline int32_t ReduceMaxInt(VecI x) {
+  const __m256i half = _mm256_max_epi32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+  __m128i s = _mm_max_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  s = _mm_max_epi32(s, _mm_unpackhi_epi64(s, s));
+  return _mm_cvtsi128_si32(_mm_max_epi32(s, _mm_shuffle_epi32(s, 1)));
+}
+inline VecI StoreInt8x4(int8_t* p, VecI a, VecI b, VecI c, VecI d, VecI sum) {
+  const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, bytes));
+  return _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), bytes);
 }
 inline void StoreInt8(int8_t* p, VecI x) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x));

@@ -79,6 +79,10 @@ inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
 inline VecF SelectLess(VecF x, float limit, VecF less, VecF other) {
   return vbslq_f32(vcltq_f32(x, vdupq_n_f32(limit)), less, other);
 }
+inline VecF ZeroBeyond(VecF x, int n) {
+  const int32x4_t lanes = {0, 1, 2, 3};
+  return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vcltq_s32(lanes, vdupq_n_s32(n))));
+}
 inline VecF CopySign(VecF magnitude, VecF sign) {
   return vbslq_f32(vdupq_n_u32(0x80000000u), sign, magnitude);
 }
@@ -110,6 +114,21 @@ inline VecI ToInt(VecF x) {
 }
 inline int32_t ReduceAddInt(VecI x) {
   return vaddvq_s32(x);
+}
+inline VecI MagnitudeBits(VecF x) {
+  return vandq_s32(vreinterpretq_s32_f32(x), vdupq_n_s32(0x7FFFFFFF));
+}
+inline VecI MaxInt(VecI a, VecI b) {
+  return vmaxq_s32(a, b);
+}
+inline int32_t ReduceMaxInt(VecI x) {
+  return vmaxvq_s32(x);
+}
+inline VecI StoreInt8x4(int8_t* p, VecI a, VecI b, VecI c, VecI d, VecI sum) {
+  const int16x8_t ab = vcombine_s16(vmovn_s32(a), vmovn_s32(b)), cd = vcombine_s16(vmovn_s32(c), vmovn_s32(d));
+  const int8x16_t bytes = vcombine_s8(vmovn_s16(ab), vmovn_s16(cd));
+  vst1q_s8(p, bytes);
+  return vpadalq_s16(sum, vpaddlq_s8(bytes));
 }
 inline void StoreInt8(int8_t* p, VecI x) {
   const int16x4_t words = vqmovn_s32(x);

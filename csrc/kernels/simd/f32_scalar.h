@@ -3,7 +3,9 @@
 // The contract, for VecF of kLanes floats and VecI of kLanes int32:
 //   MulAdd(a, b, c) = a * b + c and NegMulAdd(a, b, c) = c - a * b, fused where the ISA can;
 //   Max / Min(limit, x): a NaN in x stays NaN;   ZeroIfNan, ZeroIfLess(x, limit, value): value, or 0 where x < limit;
-//   ScaleByPower(x, n) = x * 2^n for whole n in [-126, 127];   ToInt rounds to nearest even, for |x| < 2^22;
+//   ZeroBeyond(x, n): lanes n and up made 0;   MagnitudeBits(x): the bits of |x|, in the order of the magnitudes, NaN
+//   last; StoreInt8x4(p, a, b, c, d, sum): 4 kLanes values of [-127, 127] as bytes; returns sum with their sum added
+//   somewhere; ScaleByPower(x, n) = x * 2^n for whole n in [-126, 127];   ToInt rounds to nearest even, for |x| < 2^22;
 //   ReduceAdd4 sums each of four vectors, in one order of additions that does not depend on which of the four it is;
 //   TransposeBlock: dst[c * kLanes + r] = src[r * stride + c], r < rows <= kLanes, c < cols <= kLanes; other r are 0.
 #pragma once
@@ -76,6 +78,9 @@ inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
 inline VecF SelectLess(VecF x, float limit, VecF less, VecF other) {
   return x < limit ? less : other;
 }
+inline VecF ZeroBeyond(VecF x, int n) {
+  return n > 0 ? x : 0.0f;
+}
 inline VecF CopySign(VecF magnitude, VecF sign) {
   return copysignf(magnitude, sign);
 }
@@ -113,6 +118,24 @@ inline VecI ToInt(VecF x) {
 }
 inline int32_t ReduceAddInt(VecI x) {
   return x;
+}
+inline VecI MagnitudeBits(VecF x) {
+  int32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits & 0x7FFFFFFF;
+}
+inline VecI MaxInt(VecI a, VecI b) {
+  return a > b ? a : b;
+}
+inline int32_t ReduceMaxInt(VecI x) {
+  return x;
+}
+inline VecI StoreInt8x4(int8_t* p, VecI a, VecI b, VecI c, VecI d, VecI sum) {
+  p[0] = static_cast<int8_t>(a);
+  p[1] = static_cast<int8_t>(b);
+  p[2] = static_cast<int8_t>(c);
+  p[3] = static_cast<int8_t>(d);
+  return sum + a + b + c + d;
 }
 inline void StoreInt8(int8_t* p, VecI x) {
   *p = static_cast<int8_t>(x);
