@@ -27,7 +27,8 @@ class _Parser(argparse.ArgumentParser):
 def command_modules() -> list[ModuleType]:
     """Return the modules of export/commands/, by their `COMMAND`."""
     modules = [
-        importlib.import_module(f"{commands.__name__}.{found.name}") for found in pkgutil.iter_modules(commands.__path__)
+        importlib.import_module(f"{commands.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(commands.__path__)
     ]
     return sorted((module for module in modules if hasattr(module, "COMMAND")), key=lambda module: module.COMMAND)
 

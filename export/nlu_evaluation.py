@@ -100,7 +100,5 @@ def reference_decisions(directory: Path, utterances: Sequence[Utterance]) -> lis
 
 def agreement(first: Sequence[Decision], second: Sequence[Decision]) -> float:
     """Return the percentage of utterances with the same intent and the same slots in both."""
-    same = sum(
-        a[0] == b[0] and slot_spans(a[1]) == slot_spans(b[1]) for a, b in zip(first, second, strict=True)
-    )
+    same = sum(a[0] == b[0] and slot_spans(a[1]) == slot_spans(b[1]) for a, b in zip(first, second, strict=True))
     return 100 * same / max(len(first), 1)

@@ -88,9 +88,7 @@ def dequantize(codes: Codes, scales: Halves) -> Floats:
 
 def _padded(codes: Codes, row_multiple: int, col_multiple: int, value: int) -> Bytes:
     rows, cols = codes.shape
-    return np.pad(
-        codes.view(np.uint8), ((0, -rows % row_multiple), (0, -cols % col_multiple)), constant_values=value
-    )
+    return np.pad(codes.view(np.uint8), ((0, -rows % row_multiple), (0, -cols % col_multiple)), constant_values=value)
 
 
 def _ternary_fields(codes: Codes) -> Codes:
@@ -115,7 +113,8 @@ def unpack_q2p16x4(data: Bytes, rows: int, cols: int) -> Codes:
     panels = -(-rows // PANEL_ROWS)
     packed = data.view(np.uint8).reshape(panels, -1, PANEL_ROWS, 4).transpose(0, 2, 1, 3)  # (panel, o, block, j)
     fields = np.stack([packed >> shift & 3 for shift in (0, 2, 4, 6)], axis=3)  # (panel, o, block, f, j)
-    return fields.reshape(panels * PANEL_ROWS, -1)[:rows, :cols].astype(np.int8) - np.int8(1)
+    codes: Codes = fields.reshape(panels * PANEL_ROWS, -1)[:rows, :cols].astype(np.int8) - np.int8(1)
+    return codes
 
 
 def pack_q8p16x4(codes: Codes) -> Bytes:
@@ -143,7 +142,8 @@ def unpack_q2r(data: Bytes, rows: int, cols: int) -> Codes:
     """Undo `pack_q2r`: bytes to ternary codes (rows, cols)."""
     packed = data.view(np.uint8).reshape(rows, -1)
     fields = np.stack([packed >> shift & 3 for shift in (0, 2, 4, 6)], axis=2)
-    return fields.reshape(rows, -1)[:, :cols].astype(np.int8) - np.int8(1)
+    codes: Codes = fields.reshape(rows, -1)[:, :cols].astype(np.int8) - np.int8(1)
+    return codes
 
 
 def pack_q8r(codes: Codes) -> Bytes:

@@ -33,5 +33,7 @@ class Provenance:
             "sottovoce.source_sha256": self.source_sha256,
             "sottovoce.training": encoded(dict(self.training)),
             "sottovoce.metrics": encoded(dict(self.metrics)),
-            "sottovoce.attribution": encoded(self.attribution if isinstance(self.attribution, Mapping) else list(self.attribution)),
+            "sottovoce.attribution": encoded(
+                self.attribution if isinstance(self.attribution, Mapping) else list(self.attribution)
+            ),
         }

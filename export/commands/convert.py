@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint directory")
     parser.add_argument("--to", choices=["gguf"], default="gguf", help="file format (default: gguf)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
-    parser.add_argument("--weights", choices=["ternary", "int8", "f32"], help="how weights are stored (default: as trained)")
+    parser.add_argument(
+        "--weights", choices=["ternary", "int8", "f32"], help="how weights are stored (default: as trained)"
+    )
     parser.add_argument("--name", help="the artifact's name (default: the checkpoint's)")
     parser.add_argument("--license", metavar="SPDX", help="the licence of the weights (default: the checkpoint's)")
 
@@ -38,12 +40,13 @@ def run(options: argparse.Namespace) -> int:
         raise InvalidInputError(f"{output}: wanted a file to write, found a directory")
     imported = importers.load(options.checkpoint)
     spec = imported.spec
-    weights = WEIGHTS_BY_NAME[options.weights] if options.weights else None
-    if weights is not None and weights.get("encoder") != "f32" and spec.weights.get("encoder", "f32") != weights["encoder"]:
-        trained = spec.weights.get("encoder", "f32")
+    trained = spec.weights.get("encoder", "f32")
+    weights = None
+    if options.weights and options.weights != trained:
+        weights = WEIGHTS_BY_NAME[options.weights]
         print(
-            f"sottovoce-export: {options.checkpoint} was trained for {trained} weights; storing them as {options.weights} "
-            "changes its answers",
+            f"sottovoce-export: {options.checkpoint} was trained for {trained} weights; storing them as "
+            f"{options.weights} changes its answers",
             file=sys.stderr,
         )
     provenance = imported.provenance

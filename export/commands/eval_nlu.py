@@ -19,11 +19,17 @@ HELP = "intents and slots"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", metavar="MODEL", help="artifact, bundled name, or with --reference a checkpoint directory")
-    parser.add_argument("--data", required=True, metavar="PATH", help="data set: a file or a directory of any known format")
+    parser.add_argument(
+        "model", metavar="MODEL", help="artifact, bundled name, or with --reference a checkpoint directory"
+    )
+    parser.add_argument(
+        "--data", required=True, metavar="PATH", help="data set: a file or a directory of any known format"
+    )
     parser.add_argument("--split", default="test", help="which split of the data (default: test)")
     parser.add_argument("--reference", action="store_true", help="run a checkpoint by the torch reference")
-    parser.add_argument("--compare", metavar="CHECKPOINT", help="also say on how many utterances this checkpoint agrees")
+    parser.add_argument(
+        "--compare", metavar="CHECKPOINT", help="also say on how many utterances this checkpoint agrees"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -37,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
     if options.reference:
         decisions = reference_decisions(_checkpoint(options.model), utterances)
     elif Path(options.model).is_dir():
-        raise InvalidInputError(f"{options.model}: a checkpoint directory; add --reference, or convert it to an artifact")
+        raise InvalidInputError(
+            f"{options.model}: a checkpoint directory; add --reference, or convert it to an artifact"
+        )
     else:
         decisions = runtime_decisions(options.model, utterances)
     gold = [(utterance.intent, utterance.tags) for utterance in utterances]
@@ -46,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
         for key, value in evaluate_nlu(gold, decisions).to_dict().items()
     }
     if options.compare:
-        report["agreement"] = round(agreement(decisions, reference_decisions(_checkpoint(options.compare), utterances)), 3)
+        report["agreement"] = round(
+            agreement(decisions, reference_decisions(_checkpoint(options.compare), utterances)), 3
+        )
     if options.json:
         print(json.dumps(report))
     else:

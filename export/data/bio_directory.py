@@ -28,7 +28,9 @@ def read_bio_split(directory: Path) -> list[Utterance]:
         for name in ("seq.in", "seq.out", "label")
     ]
     if len({len(column) for column in columns}) != 1:
-        raise ValueError(f"{directory}: wanted files of equal length, found {[len(column) for column in columns]} lines")
+        raise ValueError(
+            f"{directory}: wanted files of equal length, found {[len(column) for column in columns]} lines"
+        )
     utterances = []
     for number, (text, tags, label) in enumerate(zip(*columns, strict=True), start=1):
         utterance = Utterance(text.split(), tags.split(), label.strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from sottovoce.export.data.bio_directory import Utterance
@@ -27,7 +28,7 @@ def utterance_from_spans(text: str, spans: Iterable[Span], intent: str) -> Utter
         ValueError: a span is outside the text, empty, nameless, or overlaps another.
     """
     marked = sorted(_trimmed(text, span) for span in spans)
-    for before, after in zip(marked, marked[1:], strict=False):
+    for before, after in pairwise(marked):
         if after.start < before.end:
             raise ValueError(f"slots {before.name!r} and {after.name!r} overlap in {text!r}")
     words, tags, previous = [], [], None
@@ -65,4 +66,4 @@ def _trimmed(text: str, span: Span) -> Span:
 def _pieces(text: str, cuts: set[int]) -> Iterable[tuple[int, int]]:
     for match in re.finditer(r"\S+", text):
         edges = [match.start(), *sorted(cut for cut in cuts if match.start() < cut < match.end()), match.end()]
-        yield from zip(edges, edges[1:], strict=False)
+        yield from pairwise(edges)

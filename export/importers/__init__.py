@@ -52,8 +52,10 @@ def load(name_or_path: str | os.PathLike[str]) -> Imported:
     config = read_json(directory / "config.json")
     for importer in _IMPORTERS:
         if importer.accepts(config):
-            imported = importer.load(directory, config)
+            imported: Imported = importer.load(directory, config)
             imported.spec.validate(str(directory))
             return imported
     kind = config.get("model_type") or config.get("format") or config.get("architectures")
-    raise UnsupportedError(f"{directory}: model type {kind!r}; wanted a BERT or MPNet of Hugging Face or a checkpoint of ours")
+    raise UnsupportedError(
+        f"{directory}: model type {kind!r}; wanted a BERT or MPNet of Hugging Face or a checkpoint of ours"
+    )

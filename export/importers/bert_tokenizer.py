@@ -32,7 +32,9 @@ def read_tokenizer(directory: Path) -> tuple[list[str], dict[str, Any]]:
     metadata: dict[str, Any] = {
         "tokenizer.kind": "wordpiece",
         "tokenizer.lowercase": lowercase,
-        "tokenizer.strip_accents": bool(_chosen(config.get("strip_accents"), normalizer.get("strip_accents"), lowercase)),
+        "tokenizer.strip_accents": bool(
+            _chosen(config.get("strip_accents"), normalizer.get("strip_accents"), lowercase)
+        ),
         "tokenizer.chinese_chars": bool(
             _chosen(config.get("tokenize_chinese_chars"), normalizer.get("handle_chinese_chars"), True)
         ),

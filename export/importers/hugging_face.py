@@ -33,7 +33,9 @@ def load(directory: Path, config: dict[str, Any]) -> Imported:
     metadata.update({"intent.temperature": 1.0, "intent.out_of_scope_threshold": 0.0})
     metadata["bert.pooler_activation"] = "tanh" if "pooler.weight" in arrays else "none"
     _fit_vocabulary(directory, metadata, pieces, arrays)
-    provenance = Provenance(name=_name(config, directory), license="", source=_name(config, directory), source_sha256=digest)
+    provenance = Provenance(
+        name=_name(config, directory), license="", source=_name(config, directory), source_sha256=digest
+    )
     return Imported(Spec(ARCHITECTURE, metadata, arrays), provenance)
 
 
@@ -42,7 +44,9 @@ def bert_metadata(directory: Path, config: dict[str, Any]) -> dict[str, Any]:
 
     def size(key: str) -> int:
         if type(config.get(key)) is not int or config[key] <= 0:
-            raise DataError(f"{directory}/config.json: {key}: wanted a positive whole number, found {config.get(key)!r}")
+            raise DataError(
+                f"{directory}/config.json: {key}: wanted a positive whole number, found {config.get(key)!r}"
+            )
         return int(config[key])
 
     activation = config.get("hidden_act", "gelu")

@@ -27,7 +27,9 @@ def accepts(config: dict[str, Any]) -> bool:
 def load(directory: Path, config: dict[str, Any]) -> Imported:
     """Read the directory, shadow weights and how they are to be stored. Raises as `importers.load`."""
     if config.get("version") != VERSION:
-        raise UnsupportedError(f"{directory}/config.json: version {config.get('version')!r}, this package reads {VERSION}")
+        raise UnsupportedError(
+            f"{directory}/config.json: version {config.get('version')!r}, this package reads {VERSION}"
+        )
     try:
         model = BertConfig.from_dict(config["model"])
         labels = {head: [str(label) for label in config[f"{head}_labels"]] for head in ("intent", "slot")}

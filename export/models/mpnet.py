@@ -192,5 +192,7 @@ def piece_ids(bert_pieces: Sequence[str], mpnet_pieces: Sequence[str]) -> Tensor
     ordinary = [number for piece, number in zip(bert_pieces, ids, strict=True) if not piece.startswith("[")]
     lost = sum(number == unknown for number in ordinary)
     if lost > len(ordinary) // 20:
-        raise DataError(f"MPNet's vocabulary lacks {lost} of {len(ordinary)} pieces of the student's; wanted the same family")
+        raise DataError(
+            f"MPNet's vocabulary lacks {lost} of {len(ordinary)} pieces of the student's; wanted the same family"
+        )
     return torch.tensor(ids)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import google_crc32c
 import gguf
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 from gguf import GGUFValueType
@@ -103,7 +103,9 @@ def write_gguf(
         os.replace(temporary, path)
     except OSError as error:
         wanted = sum(tensor.nbytes for tensor in tensors.values())
-        raise InputOutputError(f"{path}: cannot write the artifact of {wanted:,} bytes: {_reason(path, error)}") from None
+        raise InputOutputError(
+            f"{path}: cannot write the artifact of {wanted:,} bytes: {_reason(path, error)}"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
     return path.stat().st_size

@@ -44,13 +44,16 @@ XSID = """\
 
 """
 
-JSONL = """\
+JSONL = (
+    """\
 {"text": "play some jazz by miles davis", "intent": "PlayMusic",
-""".replace(",\n", ", ") + """\
+""".replace(",\n", ", ")
+    + """\
 "slots": [{"name": "genre", "value": "jazz", "start": 10, "end": 14}, {"name": "artist", "value": "miles davis"}]}
 
 {"tokens": ["dim", "the", "lamp"], "tags": "O O B-device", "intent": {"name": "DimLight"}}
 """
+)
 
 CSV = """\
 Text,Category,Slots
@@ -151,14 +154,16 @@ def test_bio_directory(tmp_path: Path) -> None:
 
 word = st.text(st.characters(exclude_categories=("Z", "C")), min_size=1, max_size=6)
 name = st.from_regex(r"[a-z]{1,5}(\.[a-z]{1,3})?", fullmatch=True)
-utterance = st.lists(st.tuples(word, st.one_of(st.just("O"), name.map(lambda n: f"B-{n}"))), min_size=1, max_size=8).map(
-    lambda rows: Utterance([row[0] for row in rows], [row[1] for row in rows], "an_intent")
-)
+utterance = st.lists(
+    st.tuples(word, st.one_of(st.just("O"), name.map(lambda n: f"B-{n}"))), min_size=1, max_size=8
+).map(lambda rows: Utterance([row[0] for row in rows], [row[1] for row in rows], "an_intent"))
 
 
 @given(st.lists(utterance, min_size=1, max_size=5))
 @settings(max_examples=60, deadline=None)
-def test_round_trip_of_bio_and_json_lines(tmp_path_factory: pytest.TempPathFactory, utterances: list[Utterance]) -> None:
+def test_round_trip_of_bio_and_json_lines(
+    tmp_path_factory: pytest.TempPathFactory, utterances: list[Utterance]
+) -> None:
     directory = tmp_path_factory.mktemp("data")
     write_bio_directory({"test": utterances}, directory / "bio")
     assert read_splits(directory / "bio") == {"test": utterances}
@@ -262,7 +267,10 @@ MISTAKES = {
     ),
     "yaml.yml": ("nlu:\n- intent: x\n  examples: |\n    - a\n  - b\n", r"yaml\.yml:5: not YAML"),
     "kind.yml": ("nlu:\n- story: x\n", r"kind\.yml:2: wanted an `intent`"),
-    "chunk.json": ('{"X": [{"data": [{"txt": "a"}]}]}', r"chunk\.json: intent 'X', utterance 1: wanted a chunk with `text`"),
+    "chunk.json": (
+        '{"X": [{"data": [{"txt": "a"}]}]}',
+        r"chunk\.json: intent 'X', utterance 1: wanted a chunk with `text`",
+    ),
     "broken.json": ('{\n "X": [\n', r"broken\.json:3: not JSON"),
     "novel.txt": ("It was a dark and stormy night.\n", r"novel\.txt:1: the format is not known"),
     "empty.conll": ("", r"empty\.conll:1: the format is not known"),

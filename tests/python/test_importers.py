@@ -58,7 +58,10 @@ def rename(old: str, new: str) -> Callable[[dict[str, Tensor]], None]:
 def add_intent_head(directory: Path) -> None:
     """Make the token classifier a joint model, with the head names of the papers' code."""
     edit(directory, rename("classifier", "slot_classifier"))
-    edit(directory, lambda t: t.update({"intent_classifier.weight": torch.ones(2, 24), "intent_classifier.bias": torch.zeros(2)}))
+    edit(
+        directory,
+        lambda t: t.update({"intent_classifier.weight": torch.ones(2, 24), "intent_classifier.bias": torch.zeros(2)}),
+    )
     edit_json(directory / "config.json", intent_labels=["a", "b"], slot_labels=["O", "B-x", "I-x"])
 
 
@@ -149,7 +152,12 @@ def test_vocabulary_from_tokenizer_json(bert: Path) -> None:
             "vocab": {piece: number for number, piece in reversed(list(enumerate(pieces)))},
             "max_input_chars_per_word": 50,
         },
-        "normalizer": {"type": "BertNormalizer", "lowercase": False, "strip_accents": True, "handle_chinese_chars": False},
+        "normalizer": {
+            "type": "BertNormalizer",
+            "lowercase": False,
+            "strip_accents": True,
+            "handle_chinese_chars": False,
+        },
     }
     (bert / "tokenizer.json").write_text(json.dumps(fast))
     (bert / "vocab.txt").unlink()
@@ -180,9 +188,18 @@ QUERY = "bert.encoder.layer.1.attention.self.query.weight"
     ("change", "message"),
     [
         (lambda t: t.pop(QUERY), r"missing layer\.1\.attention\.query\.weight"),
-        (lambda t: t.update({QUERY: torch.ones(24, 23)}), r"layer\.1\.attention\.query\.weight has shape \(24, 23\), wanted \(24, 24\)"),
-        (lambda t: t.update({"bert.encoder.extra.weight": torch.ones(2)}), r"unexpected tensors, .*bert\.encoder\.extra\.weight"),
-        (lambda t: t.update({"bert.encoder.layer.2.output.dense.bias": torch.ones(24)}), r"unexpected layer\.2\.ffn\.down\.bias"),
+        (
+            lambda t: t.update({QUERY: torch.ones(24, 23)}),
+            r"layer\.1\.attention\.query\.weight has shape \(24, 23\), wanted \(24, 24\)",
+        ),
+        (
+            lambda t: t.update({"bert.encoder.extra.weight": torch.ones(2)}),
+            r"unexpected tensors, .*bert\.encoder\.extra\.weight",
+        ),
+        (
+            lambda t: t.update({"bert.encoder.layer.2.output.dense.bias": torch.ones(24)}),
+            r"unexpected layer\.2\.ffn\.down\.bias",
+        ),
         (lambda t: t[QUERY].fill_(float("nan")), r"layer\.1\.attention\.query\.weight holds NaN"),
         (rename("bert.encoder", "roberta.encoder"), "unexpected tensors, not those of a BERT"),
     ],

@@ -174,7 +174,9 @@ def test_file_holds_what_was_given(tmp_path: Path) -> None:
     codes, scales = packing.quantize_ternary(given_parts["up"].weight)
     assert (packing.unpack_q2p16x4(tensors["up.weight.q2p16x4"].data, 20, 33) == codes).all()
     assert (tensors["up.weight.scale"].data == scales).all()
-    assert (packing.unpack_q2r(tensors["word.q2r"].data, 50, 18) == packing.quantize_ternary(given_parts["word"].rows)[0]).all()
+    assert (
+        packing.unpack_q2r(tensors["word.q2r"].data, 50, 18) == packing.quantize_ternary(given_parts["word"].rows)[0]
+    ).all()
     assert np.array_equal(tensors["head.weight.f32"].data, given_parts["head"].weight.astype(np.float32))
     assert tensors["head.weight.f32"].shape.tolist() == [20, 3]  # GGUF counts dimensions from the innermost
     assert tensors["vocab"].data.tobytes().decode() == "[PAD]\né"
@@ -200,7 +202,12 @@ def test_refuses_what_cannot_be_stored(tmp_path: Path) -> None:
     refused(tmp_path, "metadata k", {"k": {"a": 1}}, good)
     refused(tmp_path, "metadata k", {"k": ["a", 1]}, good)
     refused(tmp_path, "tensor n: a value is NaN", {}, {"n": np.array([np.nan])})
-    refused(tmp_path, r"tensor p: wanted a bias of shape \(4,\), got \(3,\)", {}, {"p": Product(np.ones((4, 2)), np.ones(3))})
+    refused(
+        tmp_path,
+        r"tensor p: wanted a bias of shape \(4,\), got \(3,\)",
+        {},
+        {"p": Product(np.ones((4, 2)), np.ones(3))},
+    )
     refused(tmp_path, r"tensor p: wanted a weight", {}, {"p": Product(np.ones(4))})
     refused(tmp_path, "tensor n.scale: given twice", {}, {"n": Embedding(np.ones((1, 2))), "n.scale": np.ones(2)})
 
