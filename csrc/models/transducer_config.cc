@@ -1,0 +1,196 @@
+#include "models/transducer_config.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace sottovoce {
+namespace {
+
+constexpr uint32_t kMaxBlocks = 16;
+constexpr uint32_t kMaxConvs = 16;  // of a block
+constexpr uint32_t kMaxLayers = 64;
+constexpr uint32_t kMaxDim = 8192;
+constexpr uint32_t kMaxFfn = 65536;
+constexpr uint32_t kMaxHeads = 256;
+constexpr uint32_t kMaxContext = 4096;
+constexpr int kMaxKernel = 63;
+constexpr int kMaxStride = 64;  // of the whole encoder
+constexpr size_t kMaxVocabulary = 1 << 17;
+
+Status ReadSize(const Artifact& artifact, const std::string& key, uint32_t most, int* value) {
+  SV_ASSIGN_OR_RETURN(const uint32_t found, artifact.GetU32(key));
+  if (found < 1 || found > most) {
+    return DataLoss(artifact.name() + ": " + key + ": wanted 1 to " + std::to_string(most) + ", found " +
+                    std::to_string(found));
+  }
+  *value = static_cast<int>(found);
+  return Status();
+}
+
+// The Transformer layers under `prefix` ("encoder.0." or "predictor."). `grouped` ones may have fewer key-value heads.
+Status ReadLayers(const Artifact& artifact, const std::string& prefix, bool grouped, float norm_epsilon, int* model_dim,
+                  std::vector<CausalLayerConfig>* layers) {
+  SV_RETURN_IF_ERROR(ReadSize(artifact, prefix + "model_dim", kMaxDim, model_dim));
+  SV_ASSIGN_OR_RETURN(const uint32_t count, artifact.GetU32(prefix + "num_layers"));
+  if (count > kMaxLayers) {
+    return DataLoss(artifact.name() + ": " + prefix + "num_layers: wanted at most " + std::to_string(kMaxLayers) +
+                    ", found " + std::to_string(count));
+  }
+  if (count == 0) return Status();
+  CausalLayerConfig layer;
+  layer.model_dim = *model_dim;
+  layer.norm_epsilon = norm_epsilon;
+  SV_RETURN_IF_ERROR(ReadSize(artifact, prefix + "num_heads", kMaxHeads, &layer.num_heads));
+  SV_RETURN_IF_ERROR(ReadSize(artifact, prefix + "head_size", kMaxDim, &layer.head_size));
+  SV_RETURN_IF_ERROR(ReadSize(artifact, prefix + "ffn_size", kMaxFfn, &layer.ffn_size));
+  layer.num_kv_heads = layer.num_heads;
+  if (grouped) SV_RETURN_IF_ERROR(ReadSize(artifact, prefix + "num_kv_heads", kMaxHeads, &layer.num_kv_heads));
+  if (layer.num_heads % layer.num_kv_heads != 0) {
+    return DataLoss(artifact.name() + ": " + prefix + "num_kv_heads: wanted a divisor of " +
+                    std::to_string(layer.num_heads) + " heads, found " + std::to_string(layer.num_kv_heads));
+  }
+  if (layer.num_heads * layer.head_size > static_cast<int>(kMaxDim)) {
+    return DataLoss(artifact.name() + ": " + prefix + "num_heads x head_size: wanted at most " +
+                    std::to_string(kMaxDim) + ", found " + std::to_string(layer.num_heads * layer.head_size));
+  }
+  SV_ASSIGN_OR_RETURN(const std::vector<uint32_t> contexts, artifact.GetU32Array(prefix + "left_context"));
+  if (contexts.size() != count) {
+    return DataLoss(artifact.name() + ": " + prefix + "left_context: wanted " + std::to_string(count) +
+                    " entries, found " + std::to_string(contexts.size()));
+  }
+  for (uint32_t context : contexts) {
+    if (context > kMaxContext) {
+      return DataLoss(artifact.name() + ": " + prefix + "left_context: wanted at most " + std::to_string(kMaxContext) +
+                      ", found " + std::to_string(context));
+    }
+    layer.left_context = static_cast<int>(context);
+    layers->push_back(layer);
+  }
+  return Status();
+}
+
+// Follows the shape of the activations through the encoder.
+struct Shape {
+  int channels = 1;
+  int freq = 0;  // 0: flattened, only conv1d from here on
+};
+
+Status AppendConv(const std::string& where, const std::string& text, Shape* shape, TransducerConfig* config) {
+  Result<ConvConfig> parsed = ParseConv(text);
+  if (!parsed.ok()) return DataLoss(where + ": " + parsed.status().message());
+  ConvConfig conv = *parsed;
+  if (conv.kernel_freq > 0) {
+    if (shape->freq == 0) return DataLoss(where + ": a conv2d after a conv1d");
+    conv.in_channels = shape->channels;
+    conv.in_freq = shape->freq;
+  } else {
+    conv.in_channels = shape->channels * (shape->freq > 0 ? shape->freq : 1);
+    conv.in_freq = 1;
+  }
+  shape->channels = conv.out_channels;
+  shape->freq = conv.kernel_freq > 0 ? conv.out_freq() : 0;
+  const int64_t flat = static_cast<int64_t>(shape->channels) * (shape->freq > 0 ? shape->freq : 1);
+  const int64_t window =
+      static_cast<int64_t>(conv.kernel_time) * (conv.kernel_freq > 0 ? conv.kernel_freq : 1) * conv.in_channels;
+  if (window > kMaxGemmCols || flat > kMaxGemmCols) {
+    return DataLoss(where + ": " + text + " has " + std::to_string(window) + " inputs and " + std::to_string(flat) +
+                    " outputs, wanted at most " + std::to_string(kMaxGemmCols));
+  }
+  config->look_ahead += conv.left() * config->stride;
+  config->stride *= conv.stride_time;
+  if (config->stride > kMaxStride) {
+    return DataLoss(where + ": the strides multiply to " + std::to_string(config->stride) + ", wanted at most " +
+                    std::to_string(kMaxStride));
+  }
+  config->blocks.back().convs.push_back(conv);
+  return Status();
+}
+
+Status ReadBlock(const Artifact& artifact, const std::string& prefix, Shape* shape, TransducerConfig* config) {
+  EncoderBlockConfig& block = config->blocks.emplace_back();
+  SV_ASSIGN_OR_RETURN(const std::vector<std::string> convs, artifact.GetStringArray(prefix + "convs"));
+  if (convs.empty() || convs.size() > kMaxConvs) {
+    return DataLoss(artifact.name() + ": " + prefix + "convs: wanted 1 to " + std::to_string(kMaxConvs) +
+                    " convolutions, found " + std::to_string(convs.size()));
+  }
+  for (const std::string& text : convs) {
+    SV_RETURN_IF_ERROR(AppendConv(artifact.name() + ": " + prefix + "convs", text, shape, config));
+  }
+  SV_RETURN_IF_ERROR(ReadLayers(artifact, prefix, true, config->norm_epsilon, &block.model_dim, &block.layers));
+  if (shape->freq != 0 || shape->channels != block.model_dim) {
+    return DataLoss(artifact.name() + ": " + prefix + "convs: wanted a last conv1d of model_dim " +
+                    std::to_string(block.model_dim) + " channels, found " + convs.back());
+  }
+  SV_ASSIGN_OR_RETURN(const std::string position, artifact.GetString(prefix + "position"));
+  if (position != "learned_relative") {
+    return Unsupported(artifact.name() + ": " + prefix + "position is '" + position + "', wanted 'learned_relative'");
+  }
+  return Status();
+}
+
+}  // namespace
+
+Result<ConvConfig> ParseConv(const std::string& text) {
+  const auto bad = [&text](const char* wanted) {
+    return DataLoss("convolution '" + text.substr(0, 100) + "': wanted " + wanted);
+  };
+  const bool two = text.compare(0, 7, "conv2d:") == 0;
+  if (!two && text.compare(0, 7, "conv1d:") != 0) return bad("conv1d:... or conv2d:...");
+  std::vector<int> values;
+  for (size_t at = 7; at <= text.size();) {
+    const size_t comma = std::min(text.find(',', at), text.size());
+    if (comma == at || comma - at > 6) return bad("numbers of at most six digits");
+    int value = 0;
+    for (size_t i = at; i < comma; ++i) {
+      if (text[i] < '0' || text[i] > '9') return bad("decimal digits");
+      value = 10 * value + (text[i] - '0');
+    }
+    values.push_back(value);
+    at = comma + 1;
+  }
+  if (values.size() != (two ? 6u : 4u)) return bad(two ? "six numbers" : "four numbers");
+  ConvConfig conv;
+  conv.kernel_time = values[0];
+  conv.kernel_freq = two ? values[1] : 0;
+  conv.stride_time = values[two ? 2 : 1];
+  conv.stride_freq = two ? values[3] : 1;
+  conv.out_channels = values[values.size() - 2];
+  conv.relu = values.back() == 1;
+  if (conv.kernel_time % 2 == 0 || conv.kernel_time > kMaxKernel) return bad("an odd kernel_time, 63 or less");
+  if (two && (conv.kernel_freq % 2 == 0 || conv.kernel_freq > kMaxKernel)) return bad("an odd kernel_freq, 63 or less");
+  if (conv.stride_time < 1 || conv.stride_time > conv.kernel_time) return bad("a stride_time of 1 to kernel_time");
+  if (conv.stride_freq < 1 || conv.stride_freq > kMaxKernel) return bad("a stride_freq of 1 to 63");
+  if (conv.out_channels < 1 || conv.out_channels > static_cast<int>(kMaxDim)) return bad("1 to 8192 channels");
+  if (values.back() > 1) return bad("relu 0 or 1");
+  return conv;
+}
+
+Result<TransducerConfig> TransducerConfig::Read(const Artifact& artifact) {
+  TransducerConfig config;
+  SV_RETURN_IF_ERROR(ReadSize(artifact, "feature.num_mels", 1024, &config.num_mels));
+  SV_ASSIGN_OR_RETURN(config.norm_epsilon, artifact.GetF32("encoder.norm_epsilon"));
+  if (!(config.norm_epsilon > 0.0f && config.norm_epsilon < 1.0f)) {
+    return DataLoss(artifact.name() + ": encoder.norm_epsilon: wanted above 0 and below 1, found " +
+                    std::to_string(config.norm_epsilon));
+  }
+  int num_blocks = 0;
+  SV_RETURN_IF_ERROR(ReadSize(artifact, "encoder.num_blocks", kMaxBlocks, &num_blocks));
+  Shape shape;
+  shape.freq = config.num_mels;
+  for (int b = 0; b < num_blocks; ++b) {
+    SV_RETURN_IF_ERROR(ReadBlock(artifact, "encoder." + std::to_string(b) + ".", &shape, &config));
+  }
+  SV_RETURN_IF_ERROR(ReadSize(artifact, "predictor.embedding_dim", kMaxDim, &config.predictor.embedding_dim));
+  SV_RETURN_IF_ERROR(ReadLayers(artifact, "predictor.", false, config.norm_epsilon, &config.predictor.model_dim,
+                                &config.predictor.layers));
+  SV_RETURN_IF_ERROR(ReadSize(artifact, "joiner.dim", kMaxDim, &config.joiner_dim));
+  SV_ASSIGN_OR_RETURN(const std::vector<std::string> pieces, artifact.GetStringArray("tokenizer.pieces"));
+  if (pieces.size() < 2 || pieces.size() > kMaxVocabulary) {
+    return DataLoss(artifact.name() + ": tokenizer.pieces: wanted 2 to " + std::to_string(kMaxVocabulary) +
+                    " pieces, found " + std::to_string(pieces.size()));
+  }
+  config.vocab_size = static_cast<int>(pieces.size());
+  return config;
+}
+
+}  // namespace sottovoce

@@ -1,0 +1,46 @@
+// The shape of a Conv-Transformer Transducer, from its artifact's metadata (docs/artifact_format.md), with caps so that
+// a hostile file cannot ask for absurd sizes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "artifact/artifact.h"
+#include "nn/causal_layer.h"
+#include "nn/streaming_conv.h"
+
+namespace sottovoce {
+
+struct EncoderBlockConfig {
+  std::vector<ConvConfig> convs;
+  std::vector<CausalLayerConfig> layers;
+  int model_dim = 0;
+};
+
+struct PredictorConfig {
+  int embedding_dim = 0;
+  int model_dim = 0;
+  std::vector<CausalLayerConfig> layers;
+};
+
+struct TransducerConfig {
+  int num_mels = 0;
+  std::vector<EncoderBlockConfig> blocks;
+  PredictorConfig predictor;
+  int joiner_dim = 0;
+  int vocab_size = 0;
+  float norm_epsilon = 1e-5f;
+  int stride = 1;      // feature frames an encoder frame
+  int look_ahead = 0;  // feature frames right of stride t that encoder frame t depends on
+
+  int encoder_dim() const { return blocks.back().model_dim; }
+
+  static Result<TransducerConfig> Read(const Artifact& artifact);
+};
+
+// `conv2d:kernel_time,kernel_freq,stride_time,stride_freq,channels,relu` or
+// `conv1d:kernel_time,stride_time,channels,relu`; kernel_freq 0 marks a conv1d. Channels and bins of the input are left
+// to the caller.
+Result<ConvConfig> ParseConv(const std::string& text);
+
+}  // namespace sottovoce
