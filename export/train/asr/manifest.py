@@ -108,7 +108,7 @@ def load_audio(utterances: list[Utterance]) -> Iterator[Floats]:
         try:
             if utterance.audio != opened:
                 if utterance.member:
-                    stream = tarfile.open(utterance.audio)  # noqa: SIM115: outlives this turn of the loop
+                    stream = tarfile.open(utterance.audio)  # noqa: SIM115 (outlives this turn)
                 else:
                     stream, rate = soundfile.read(utterance.audio, dtype="float32")
                 opened = utterance.audio

@@ -99,6 +99,7 @@ class Trainer:
             [{"params": decayed}, {"params": plain, "weight_decay": 0.0}],
             lr=config.learning_rate,
             betas=(0.9, 0.98),
+            fused=True,
             weight_decay=config.weight_decay,
         )
         if saved is None:

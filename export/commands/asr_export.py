@@ -1,0 +1,56 @@
+"""Write a checkpoint of `train asr` as an artifact of the runtime.
+
+Metrics and attribution, JSON files, are stored in the artifact's metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+COMMAND = ("export-asr",)
+HELP = "checkpoint of `train asr` to artifact"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.pt")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--weights", choices=["int8", "f32"], default="int8", help="how weights are stored (default: int8)")
+    parser.add_argument("--name", required=True, help="the artifact's name")
+    parser.add_argument("--license", default="Apache-2.0", metavar="SPDX", help="licence of the weights (default: Apache-2.0)")
+    parser.add_argument("--metrics", metavar="JSON", help="file with an object of figures")
+    parser.add_argument("--attribution", metavar="JSON", help="file with a list of sources and their licences")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export and print one line."""
+    from sottovoce.export.train.asr.export import export_checkpoint
+
+    path = Path(options.output)
+    size = export_checkpoint(
+        Path(options.checkpoint),
+        path,
+        weights=options.weights,
+        name=options.name,
+        license_id=options.license,
+        metrics=_json(options.metrics, {}),
+        attribution=_json(options.attribution, []),
+    )
+    print(f"{path}: {options.name}, {size / 1e6:.2f} MB, {options.weights} weights")
+    return 0
+
+
+def _json(path: str | None, otherwise: Any) -> Any:
+    from sottovoce.errors import DataError, ModelNotFoundError
+
+    if path is None:
+        return otherwise
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelNotFoundError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON: {error}") from None

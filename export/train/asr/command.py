@@ -1,0 +1,108 @@
+"""What `train asr` does around the recipe: options, caches, progress bar, dev log, artifacts at the end."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sottovoce.errors import DataError, InvalidInputError
+from sottovoce.export.models.transducer import TransducerConfig
+from sottovoce.export.train.asr import recipe
+from sottovoce.export.train.asr.augment import AugmentConfig
+from sottovoce.export.train.asr.feature_cache import CachedCorpus, Floats, cache_features
+from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Source, load_audio, read_manifest
+
+DEV_UTTERANCES = 100  # a dev set is judged on, while training
+
+
+def recipe_config(options: argparse.Namespace) -> recipe.RecipeConfig:
+    """Return the configuration: defaults, then --config, then single options. Raises InvalidInputError, DataError."""
+    values: dict[str, Any] = {}
+    if options.config:
+        try:
+            values = json.loads(Path(options.config).read_text(encoding="utf-8"))
+            if "model" in values:
+                values["model"] = TransducerConfig.from_dict(values["model"])
+            if values.get("augment") is not None:
+                values["augment"] = AugmentConfig(**values["augment"])
+            recipe.RecipeConfig(**values)
+        except FileNotFoundError:
+            raise InvalidInputError(f"--config {options.config}: no such file") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"--config {options.config}: {error}") from None
+    given = {
+        "audio_hours": options.audio_hours,
+        "batch_seconds": options.batch_seconds,
+        "learning_rate": options.learning_rate,
+        "piece_model": options.pieces,
+        "seed": options.seed,
+    }
+    config = recipe.RecipeConfig(**values | {key: value for key, value in given.items() if value is not None})
+    if options.vocab_size:
+        config = dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=options.vocab_size))
+    return config
+
+
+def load_noises(sources: list[str]) -> list[Floats]:
+    """Return the recordings of the manifests that last half a second or more."""
+    noises: list[Floats] = []
+    for text in sources:
+        source = Source.parse(text)
+        noises += [x for x in load_audio(read_manifest(source.path, source.split)) if len(x) >= SAMPLE_RATE // 2]
+    return noises
+
+
+def train(options: argparse.Namespace, out: Path) -> None:
+    """Run the recipe and write model.int8.gguf and model.f32.gguf."""
+    from sottovoce.export.train.asr.export import export_checkpoint
+
+    config = recipe_config(options)
+    cache = Path(options.cache) if options.cache else out / "cache"
+    out.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        noises = load_noises(options.noise) if options.copies else []
+
+        def cached(text: str, copies: int) -> CachedCorpus:
+            task = bar.add_task(f"features of {text}", state="", total=None)
+            corpus = cache_features(
+                Source.parse(text),
+                cache,
+                preset=config.feature_preset,
+                copies=copies,
+                noises=noises,
+                seed=config.seed,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+            bar.update(task, completed=1, total=1, state=f"{corpus.offsets[-1] / 360000:.2f} h")
+            return corpus
+
+        corpora = [cached(text, options.copies) for text in options.manifest]
+        dev_sets = [cached(text, 0) for text in options.dev]
+        trainer = recipe.Trainer(config, corpora, out)
+        task = bar.add_task("training", state="", total=config.audio_hours, completed=trainer.audio_seconds / 3600)
+
+        def report(step: recipe.Progress) -> None:
+            state = f"step {step.step}, loss a label {step.loss:.3f}, {step.audio_hours:.2f} h heard"
+            bar.update(task, completed=step.audio_hours, state=state)
+
+        def judge(trainer: recipe.Trainer) -> None:
+            model = trainer.averaged_model()
+            rates = {c.name: recipe.word_error_rate(model, trainer.pieces, c, DEV_UTTERANCES) for c in dev_sets}
+            if rates:
+                console.print(f"step {trainer.step_number}, WER %: " + ", ".join(f"{k} {v:.1f}" for k, v in rates.items()))
+                with open(out / "dev.jsonl", "a", encoding="utf-8") as file:
+                    file.write(json.dumps({"step": trainer.step_number, "word_error_rate": rates}) + "\n")
+
+        trainer.run(report, judge)
+    for weights in ("int8", "f32"):
+        path = out / f"model.{weights}.gguf"
+        size = export_checkpoint(trainer.checkpoint_path, path, weights=weights, name=options.name)
+        console.print(f"{path}: {size / 1e6:.2f} MB")
