@@ -1,12 +1,32 @@
 #include "artifact/artifact.h"
 
+#include <cstring>
+#include <new>
 #include <utility>
 
+#include "artifact/byte_cursor.h"
+#include "artifact/format.h"
 #include "artifact/gguf_parser.h"
 #include "base/crc32c.h"
 #include "base/sha256.h"
 
 namespace sottovoce {
+namespace {
+
+// Messages are UTF-8; a path need not be.
+std::string Printable(std::string text) {
+  if (IsUtf8(text)) return text;
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
+  return text;
+}
+
+}  // namespace
+
+void AlignedDelete::operator()(uint8_t* bytes) const {
+  ::operator delete (bytes, std::align_val_t{format::kAlignment});
+}
 
 const char* TensorTypeName(TensorType type) {
   switch (type) {
@@ -18,32 +38,39 @@ const char* TensorTypeName(TensorType type) {
 }
 
 Result<std::shared_ptr<const Artifact>> Artifact::OpenFile(const std::string& path) {
-  SV_ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(path));
-  auto file = std::make_unique<MappedFile>(std::move(mapped));
-  const void* data = file->data();
-  const size_t bytes = file->bytes();
-  return Open(path, data, bytes, std::move(file));
+  auto mapped = MappedFile::Open(path);
+  if (!mapped.ok()) return Status(mapped.status().code(), Printable(mapped.status().message()));
+  std::shared_ptr<Artifact> artifact(new Artifact());
+  artifact->name_ = Printable(path);
+  artifact->file_ = std::move(mapped).value();
+  SV_RETURN_IF_ERROR(artifact->Read(artifact->file_.data(), artifact->file_.bytes()));
+  return std::shared_ptr<const Artifact>(std::move(artifact));
 }
 
 Result<std::shared_ptr<const Artifact>> Artifact::OpenMemory(const void* data, size_t bytes) {
-  if (reinterpret_cast<uintptr_t>(data) % 4 != 0) {
-    return InvalidArgument("memory: the artifact must be aligned to 4 bytes");
+  if (data == nullptr && bytes > 0) return InvalidArgument("memory: wanted an artifact, found a null pointer");
+  std::shared_ptr<Artifact> artifact(new Artifact());
+  artifact->name_ = "memory";
+  if (reinterpret_cast<uintptr_t>(data) % format::kAlignment != 0 && bytes > 0) {
+    void* copy = ::operator new (bytes, std::align_val_t{format::kAlignment}, std::nothrow);
+    if (copy == nullptr) {
+      return Status(StatusCode::kOutOfMemory, "memory: cannot copy an artifact of " + std::to_string(bytes) + " bytes");
+    }
+    artifact->copy_.reset(static_cast<uint8_t*>(copy));
+    data = std::memcpy(copy, data, bytes);
   }
-  return Open("memory", data, bytes, nullptr);
+  SV_RETURN_IF_ERROR(artifact->Read(data, bytes));
+  return std::shared_ptr<const Artifact>(std::move(artifact));
 }
 
-Result<std::shared_ptr<const Artifact>> Artifact::Open(std::string name, const void* data, size_t bytes,
-                                                       std::unique_ptr<MappedFile> file) {
-  SV_ASSIGN_OR_RETURN(GgufContents contents, ParseGguf(name, data, bytes));
-  std::shared_ptr<Artifact> artifact(new Artifact());
-  artifact->name_ = std::move(name);
-  artifact->file_ = std::move(file);
-  artifact->metadata_ = std::move(contents.metadata);
-  artifact->tensors_ = std::move(contents.tensors);
-  for (size_t i = 0; i < artifact->tensors_.size(); ++i) artifact->index_[artifact->tensors_[i].name] = i;
-  SV_RETURN_IF_ERROR(artifact->CheckMetadata());
-  SV_RETURN_IF_ERROR(artifact->CheckChecksums());
-  return std::shared_ptr<const Artifact>(std::move(artifact));
+Status Artifact::Read(const void* data, size_t bytes) {
+  SV_ASSIGN_OR_RETURN(GgufContents contents, ParseGguf(name_, data, bytes));
+  metadata_ = std::move(contents.metadata);
+  tensors_ = std::move(contents.tensors);
+  for (size_t i = 0; i < tensors_.size(); ++i) index_[tensors_[i].name] = i;
+  SV_RETURN_IF_ERROR(CheckMetadata());
+  SV_RETURN_IF_ERROR(CheckHeaderChecksum(data, contents.data_at, contents.header_checksum_at));
+  return CheckTensorChecksums();
 }
 
 const TensorView* Artifact::FindTensor(const std::string& name) const {
@@ -65,7 +92,22 @@ Status Artifact::CheckMetadata() const {
   return Status();
 }
 
-Status Artifact::CheckChecksums() const {
+Status Artifact::CheckHeaderChecksum(const void* data, size_t header_bytes, size_t value_at) const {
+  SV_ASSIGN_OR_RETURN(const uint32_t wanted, GetU32(format::kHeaderChecksum));
+  const std::string key = format::kHeaderChecksum;
+  if (value_at == 0) return DataLoss(name_ + ": metadata " + key + " has the wrong type, wanted u32");
+  // The value's own four bytes count as zero.
+  constexpr uint8_t kZero[4] = {};
+  const uint8_t* begin = static_cast<const uint8_t*>(data);
+  uint32_t found = Crc32c(begin, value_at);
+  found = Crc32c(kZero, 4, found);
+  found = Crc32c(begin + value_at + 4, header_bytes - value_at - 4, found);
+  if (found == wanted) return Status();
+  return DataLoss(name_ + ": the header is corrupt: its CRC32C is " + std::to_string(found) + ", " + key + " says " +
+                  std::to_string(wanted));
+}
+
+Status Artifact::CheckTensorChecksums() const {
   SV_ASSIGN_OR_RETURN(const std::vector<std::string> names, GetStringArray("sottovoce.tensor_names"));
   SV_ASSIGN_OR_RETURN(const std::vector<uint32_t> checksums, GetU32Array("sottovoce.tensor_crc32c"));
   if (names.size() != tensors_.size() || checksums.size() != tensors_.size()) {

@@ -22,20 +22,26 @@ struct TensorView {
   std::string name;
   TensorType type = TensorType::kI8;
   std::vector<uint64_t> shape;  // GGUF order: the fastest dimension first
-  const void* data = nullptr;   // aligned to 64 bytes within the file
+  const void* data = nullptr;   // aligned to 64 bytes
   size_t bytes = 0;
 };
 
 using MetadataValue = std::variant<uint64_t, int64_t, double, bool, std::string, std::vector<std::string>,
                                    std::vector<uint64_t>, std::vector<int64_t>, std::vector<double>>;
 
+struct AlignedDelete {
+  void operator()(uint8_t* bytes) const;
+};
+
 class Artifact {
  public:
   static constexpr uint32_t kFormatVersion = 1;
 
-  // Checks everything but the SHA-256: structure, ranges, format version, required features, a CRC32C of every tensor.
+  // Checks everything but the SHA-256: structure, ranges, format version, required features, the CRC32C of the header
+  // and of every tensor.
   static Result<std::shared_ptr<const Artifact>> OpenFile(const std::string& path);
-  // The caller keeps `data` alive and unchanged as long as the artifact lives; it must be aligned to 4 bytes.
+  // The caller keeps `data` alive and unchanged as long as the artifact lives. Nothing is copied when `data` is aligned
+  // to 64 bytes; otherwise the artifact makes one aligned copy.
   static Result<std::shared_ptr<const Artifact>> OpenMemory(const void* data, size_t bytes);
 
   const std::string& name() const { return name_; }  // the path, or "memory": what messages begin with
@@ -56,15 +62,16 @@ class Artifact {
 
  private:
   Artifact() = default;
-  static Result<std::shared_ptr<const Artifact>> Open(std::string name, const void* data, size_t bytes,
-                                                      std::unique_ptr<MappedFile> file);
+  Status Read(const void* data, size_t bytes);
   Status CheckMetadata() const;
-  Status CheckChecksums() const;
+  Status CheckHeaderChecksum(const void* data, size_t header_bytes, size_t value_at) const;
+  Status CheckTensorChecksums() const;
   template <typename T>
   Result<const T*> Get(const std::string& key, const char* wanted) const;
 
   std::string name_;
-  std::unique_ptr<MappedFile> file_;
+  MappedFile file_;
+  std::unique_ptr<uint8_t, AlignedDelete> copy_;  // of unaligned memory
   std::map<std::string, MetadataValue> metadata_;
   std::vector<TensorView> tensors_;
   std::map<std::string, size_t> index_;

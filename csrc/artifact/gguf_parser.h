@@ -11,7 +11,9 @@ namespace sottovoce {
 
 struct GgufContents {
   std::map<std::string, MetadataValue> metadata;
-  std::vector<TensorView> tensors;  // in file order, contiguous but for alignment, and reaching the end of the file
+  std::vector<TensorView> tensors;  // in file order
+  size_t data_at = 0;               // where the tensor data begin, bytes from the start of the file
+  size_t header_checksum_at = 0;    // where the value of format::kHeaderChecksum lies; 0 when there is none
 };
 
 // name: what messages begin with.

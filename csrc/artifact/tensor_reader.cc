@@ -23,12 +23,17 @@ Result<TensorView> TensorReader::Take(const std::string& name, TensorType type, 
 }
 
 Status TensorReader::Finish() const {
+  constexpr size_t kMaxNamed = 3;
+  size_t unused = 0;
+  std::string names;
   for (const TensorView& view : artifact_.tensors()) {
-    if (taken_.count(view.name) == 0) {
-      return DataLoss(artifact_.name() + ": tensor " + view.name + " does not belong to this model");
-    }
+    if (taken_.count(view.name) != 0) continue;
+    if (unused < kMaxNamed) names += (unused == 0 ? "" : ", ") + view.name;
+    ++unused;
   }
-  return Status();
+  if (unused == 0) return Status();
+  return DataLoss(artifact_.name() + ": " + std::to_string(unused) + " tensors do not belong to this model: " + names +
+                  (unused > kMaxNamed ? ", ..." : ""));
 }
 
 }  // namespace sottovoce
