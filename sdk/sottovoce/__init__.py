@@ -1,9 +1,9 @@
 """Sottovoce: on-device speech and language understanding.
 
->>> import sottovoce as sv
->>> parser = sv.IntentParser.from_pretrained("snips-en")
->>> parser.parse("play some jazz by miles davis").intent.name
-'PlayMusic'
+    >>> import sottovoce as sv
+    >>> parser = sv.IntentParser.from_pretrained("snips-en")
+    >>> parser.parse("play some jazz by miles davis").intent.name
+    'PlayMusic'
 """
 
 from sottovoce._native import __version__
@@ -18,6 +18,7 @@ from sottovoce.errors import (
     UnsupportedError,
 )
 from sottovoce.intent_parser import Intent, IntentParser, ParseResult, Slot
+from sottovoce.recognizer import RecognitionResult, Recognizer, Word
 from sottovoce.tokenizer import Encoding, Tokenizer
 
 __all__ = [
@@ -31,10 +32,13 @@ __all__ = [
     "InvalidInputError",
     "ModelNotFoundError",
     "ParseResult",
+    "RecognitionResult",
+    "Recognizer",
     "Slot",
     "SottovoceError",
     "Tokenizer",
     "Understanding",
     "UnsupportedError",
+    "Word",
     "__version__",
 ]
