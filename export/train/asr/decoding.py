@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sottovoce.export.models.transducer import BLANK, Transducer
 
-MAX_SYMBOLS_PER_FRAME = 3
+MAX_SYMBOLS_PER_FRAME = 5
 
 
 @torch.no_grad()
