@@ -21,14 +21,14 @@ template <int kKeys>
 inline VecF Scores(const float* k, size_t stride, const float* queries, int head_size, VecF scale, VecF largest,
                    float* scores) {
   VecF acc[kKeys];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int j = 0; j < kKeys; ++j) acc[j] = Zero();
   for (int d = 0; d < head_size; ++d) {
     const VecF query = Load(queries + d * kLanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < kKeys; ++j) acc[j] = MulAdd(Set(k[j * stride + d]), query, acc[j]);
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int j = 0; j < kKeys; ++j) {
     const VecF score = Mul(acc[j], scale);
     Store(scores + j * kLanes, score);
@@ -63,18 +63,25 @@ inline void WeighValues(const float* weights, const float* values, int padded, i
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kTileQueries; ++i) {
-    if (i >= queries) break;
-    const VecF factor = Set(inverse[i]);
 #pragma GCC unroll 8
-    for (int n = 0; n < kVectors; ++n) {
-      const int left = width - n * kLanes;
-      float* out = y + i * y_stride + n * kLanes;
-      if (left >= kLanes) {
-        Store(out, Mul(acc[i][n], factor));
-      } else {
-        StorePartial(out, Mul(acc[i][n], factor), left);
-      }
+    for (int n = 0; n < kVectors; ++n) acc[i][n] = Mul(acc[i][n], Set(inverse[i]));
+  }
+  const int last = (kVectors - 1) * kLanes, last_width = width - last < kLanes ? width - last : kLanes;
+  if (queries >= kTileQueries) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kTileQueries; ++i, y += y_stride) {
+#pragma GCC unroll 8
+      for (int n = 0; n + 1 < kVectors; ++n) Store(y + n * kLanes, acc[i][n]);
+      StorePartial(y + last, acc[i][kVectors - 1], last_width);
     }
+    return;
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kTileQueries; ++i, y += y_stride) {
+    if (i >= queries) continue;
+#pragma GCC unroll 8
+    for (int n = 0; n + 1 < kVectors; ++n) Store(y + n * kLanes, acc[i][n]);
+    StorePartial(y + last, acc[i][kVectors - 1], last_width);
   }
 }
 
@@ -94,7 +101,7 @@ void MultiHead(const float* q, const float* k, const float* v, size_t stride, in
   float* scores = scratch;                                              // (tokens, kLanes)
   float* values = scores + token_count * kAttentionMaxLanes;            // (tokens, padded)
   float* queries = values + token_count * static_cast<size_t>(padded);  // (head_size, kLanes)
-  const VecF scale_vec = Set(scale);
+  const VecF scale_vec = Set(scale * 1.44269504f);                      // exp(s) = 2^(s log2 e)
   for (int h = 0; h < heads; ++h, q += head_size, k += head_size, v += head_size, y += head_size) {
     PackValues(v, stride, tokens, head_size, padded, values);
     for (int first = 0; first < tokens; first += kLanes) {
@@ -106,6 +113,11 @@ void MultiHead(const float* q, const float* k, const float* v, size_t stride, in
 
       VecF largest = Set(-INFINITY);
       int j = 0;
+      if (kRegisters >= 32) {
+        for (; j + 16 <= tokens; j += 16) {
+          largest = Scores<16>(k + j * stride, stride, queries, head_size, scale_vec, largest, scores + j * kLanes);
+        }
+      }
       for (; j + 8 <= tokens; j += 8) {
         largest = Scores<8>(k + j * stride, stride, queries, head_size, scale_vec, largest, scores + j * kLanes);
       }
@@ -118,7 +130,7 @@ void MultiHead(const float* q, const float* k, const float* v, size_t stride, in
       }
       VecF sum = Zero();
       for (j = 0; j < tokens; ++j) {
-        const VecF e = Exp(Sub(Load(scores + j * kLanes), largest));
+        const VecF e = Exp2(Sub(Load(scores + j * kLanes), largest));
         Store(scores + j * kLanes, e);
         sum = Add(sum, e);
       }

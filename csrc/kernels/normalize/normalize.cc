@@ -1,5 +1,6 @@
 #include "kernels/normalize/normalize.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "kernels/vector_kernels.h"
@@ -28,9 +29,12 @@ FamilyTable<NormalizeKernels> NormalizeRows() {
 void LayerNorm(const float* x, const float* residual, const float* weight, const float* bias, float epsilon, int rows,
                int cols, float* y) {
   const NormalizeKernels& kernels = Active();
-  for (int row = 0; row < rows; ++row) {
-    const size_t at = static_cast<size_t>(row) * static_cast<size_t>(cols);
-    kernels.layer_norm(x + at, residual != nullptr ? residual + at : nullptr, weight, bias, epsilon, cols, y + at);
+  const size_t width = static_cast<size_t>(cols);
+  float largest[16];
+  for (int row = 0; row < rows; row += 16) {
+    const size_t at = static_cast<size_t>(row) * width;
+    kernels.layer_norm(x + at, residual != nullptr ? residual + at : nullptr, weight, bias, epsilon,
+                       std::min(rows - row, 16), cols, y + at, largest);
   }
 }
 

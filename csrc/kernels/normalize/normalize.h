@@ -6,9 +6,9 @@
 namespace sottovoce {
 
 struct NormalizeKernels {
-  // One row; returns max |y[c]|, NaN when there is one. residual may be null.
-  float (*layer_norm)(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
-                      int cols, float* y);
+  // Rows of cols contiguous floats; largest[r] = max |y[r][c]|, NaN when there is one. residual may be null.
+  void (*layer_norm)(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
+                     int rows, int cols, float* y, float* largest);
   void (*softmax)(float* x, int cols);  // one row in place
 };
 

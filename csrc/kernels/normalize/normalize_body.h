@@ -17,83 +17,111 @@ inline int Whole(int cols) {
 
 // Pass 1 writes x + residual into y and takes its mean. Pass 2 sums the deviations and their squares: the sum of
 // deviations is what rounding left in the mean, and correcting for it keeps rows exact whose mean is large beside their
-// spread.
-template <bool kResidual>
-float LayerNormRow(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
-                   int cols, float* y) {
+// spread. kRows rows go together only to overlap their chains of dependent steps; each has its own sums.
+template <bool kResidual, int kRows>
+inline void LayerNormRows(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
+                          int cols, float* y, float* largest) {
   const int whole = Whole(cols), rest = cols - whole;
   const float inverse_count = 1.0f / static_cast<float>(cols);
-  VecF s0 = Zero(), s1 = Zero();
-  int c = 0;
-  const auto take = [&](int at) {
-    const VecF value = kResidual ? Add(Load(x + at), Load(residual + at)) : Load(x + at);
-    Store(y + at, value);
-    return value;
-  };
-  for (; c + 2 * kLanes <= whole; c += 2 * kLanes) {
-    s0 = Add(s0, take(c));
-    s1 = Add(s1, take(c + kLanes));
+  VecF sum[kRows], last[kRows], mean[kRows];
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) sum[r] = last[r] = Zero();
+  for (int c = 0; c < whole; c += kLanes) {
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; ++r) {
+      const int at = r * cols + c;
+      const VecF value = kResidual ? Add(Load(x + at), Load(residual + at)) : Load(x + at);
+      Store(y + at, value);
+      sum[r] = Add(sum[r], value);
+    }
   }
-  if (c < whole) s0 = Add(s0, take(c));
-  VecF last = Zero();
   if (rest > 0) {
-    last = LoadPartial(x + whole, rest);
-    if (kResidual) last = Add(last, LoadPartial(residual + whole, rest));
-    s1 = Add(s1, last);
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; ++r) {
+      const int at = r * cols + whole;
+      last[r] = LoadPartial(x + at, rest);
+      if (kResidual) last[r] = Add(last[r], LoadPartial(residual + at, rest));
+      sum[r] = Add(sum[r], last[r]);
+    }
   }
-  const VecF mean = Set(ReduceAdd(Add(s0, s1)) * inverse_count);
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) mean[r] = Set(ReduceAdd(sum[r]) * inverse_count);
 
-  VecF q0 = Zero(), q1 = Zero();
-  s0 = s1 = Zero();
-  for (c = 0; c + 2 * kLanes <= whole; c += 2 * kLanes) {
-    const VecF d0 = Sub(Load(y + c), mean), d1 = Sub(Load(y + c + kLanes), mean);
-    s0 = Add(s0, d0);
-    s1 = Add(s1, d1);
-    q0 = MulAdd(d0, d0, q0);
-    q1 = MulAdd(d1, d1, q1);
+  VecF deviations[kRows], squares[kRows];
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) deviations[r] = squares[r] = Zero();
+  for (int c = 0; c < whole; c += kLanes) {
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; ++r) {
+      const VecF d = Sub(Load(y + r * cols + c), mean[r]);
+      deviations[r] = Add(deviations[r], d);
+      squares[r] = MulAdd(d, d, squares[r]);
+    }
   }
-  if (c < whole) {
-    const VecF d = Sub(Load(y + c), mean);
-    s0 = Add(s0, d);
-    q0 = MulAdd(d, d, q0);
+  VecF inverse[kRows], correction[kRows];
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) {
+    const VecF d = ZeroBeyond(Sub(last[r], mean[r]), rest);
+    float sums[4];
+    ReduceAdd4(Add(deviations[r], d), MulAdd(d, d, squares[r]), Zero(), Zero(), sums);
+    const float left = sums[0] * inverse_count;
+    const float variance = sums[1] * inverse_count - left * left;
+    correction[r] = Set(left);
+    inverse[r] = Set(1.0f / sqrtf((variance < 0.0f ? 0.0f : variance) + epsilon));
   }
-  if (rest > 0) {
-    const VecF d = ZeroBeyond(Sub(last, mean), rest);
-    s1 = Add(s1, d);
-    q1 = MulAdd(d, d, q1);
-  }
-  float sums[4];
-  ReduceAdd4(Add(s0, s1), Add(q0, q1), Zero(), Zero(), sums);
-  const float correction = sums[0] * inverse_count;
-  const float variance = sums[1] * inverse_count - correction * correction;
-  const float inverse = 1.0f / sqrtf((variance < 0.0f ? 0.0f : variance) + epsilon);
 
-  const VecF inverse_vec = Set(inverse), correction_vec = Set(correction);
-  const auto finish = [&](VecF value, VecF w, VecF b) {
-    return MulAdd(Mul(Sub(Sub(value, mean), correction_vec), inverse_vec), w, b);
-  };
-  VecI m0 = ZeroInt();
-  for (c = 0; c < whole; c += kLanes) {
-    const VecF out = finish(Load(y + c), Load(weight + c), Load(bias + c));
-    Store(y + c, out);
-    m0 = MaxInt(m0, MagnitudeBits(out));
+  VecI most[kRows];
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) most[r] = ZeroInt();
+  for (int c = 0; c < cols; c += kLanes) {
+    const int count = cols - c < kLanes ? cols - c : kLanes;
+    const VecF w = count == kLanes ? Load(weight + c) : LoadPartial(weight + c, count);
+    const VecF b = count == kLanes ? Load(bias + c) : LoadPartial(bias + c, count);
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; ++r) {
+      float* out = y + r * cols + c;
+      const VecF value = count == kLanes ? Load(out) : last[r];
+      const VecF normal = MulAdd(Mul(Sub(Sub(value, mean[r]), correction[r]), inverse[r]), w, b);
+      if (count == kLanes) {
+        Store(out, normal);
+        most[r] = MaxInt(most[r], MagnitudeBits(normal));
+      } else {
+        StorePartial(out, normal, count);
+        most[r] = MaxInt(most[r], MagnitudeBits(ZeroBeyond(normal, count)));
+      }
+    }
   }
-  if (rest > 0) {
-    const VecF out = finish(last, LoadPartial(weight + c, rest), LoadPartial(bias + c, rest));
-    StorePartial(y + c, out, rest);
-    m0 = MaxInt(m0, MagnitudeBits(ZeroBeyond(out, rest)));
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) {
+    const int32_t bits = ReduceMaxInt(most[r]);
+    memcpy(largest + r, &bits, sizeof bits);
   }
-  const int32_t bits = ReduceMaxInt(m0);
-  float largest;
-  memcpy(&largest, &bits, sizeof largest);
-  return largest;
 }
 
-float LayerNorm(const float* x, const float* residual, const float* weight, const float* bias, float epsilon, int cols,
-                float* y) {
-  if (cols <= 0) return 0.0f;
-  return residual != nullptr ? LayerNormRow<true>(x, residual, weight, bias, epsilon, cols, y)
-                             : LayerNormRow<false>(x, residual, weight, bias, epsilon, cols, y);
+template <bool kResidual>
+inline void LayerNormAll(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
+                         int rows, int cols, float* y, float* largest) {
+  const size_t width = static_cast<size_t>(cols);
+  int r = 0;
+  for (; r + 2 <= rows; r += 2) {
+    LayerNormRows<kResidual, 2>(x + r * width, kResidual ? residual + r * width : nullptr, weight, bias, epsilon, cols,
+                                y + r * width, largest + r);
+  }
+  if (r < rows) {
+    LayerNormRows<kResidual, 1>(x + r * width, kResidual ? residual + r * width : nullptr, weight, bias, epsilon, cols,
+                                y + r * width, largest + r);
+  }
+}
+
+void LayerNorm(const float* x, const float* residual, const float* weight, const float* bias, float epsilon, int rows,
+               int cols, float* y, float* largest) {
+  if (cols <= 0) {
+    for (int r = 0; r < rows; ++r) largest[r] = 0.0f;
+  } else if (residual != nullptr) {
+    LayerNormAll<true>(x, residual, weight, bias, epsilon, rows, cols, y, largest);
+  } else {
+    LayerNormAll<false>(x, residual, weight, bias, epsilon, rows, cols, y, largest);
+  }
 }
 
 void SoftmaxRow(float* x, int cols) {

@@ -12,6 +12,7 @@ typedef __m256 VecF;
 typedef __m256i VecI;
 constexpr int kLanes = 8;
 constexpr int kRegisters = 16;
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
 
 inline VecF Set(float x) {
   return _mm256_set1_ps(x);
@@ -63,9 +64,6 @@ inline VecF Max(VecF limit, VecF x) {
 inline VecF Min(VecF limit, VecF x) {
   return _mm256_min_ps(limit, x);
 }
-inline VecF ZeroIfNan(VecF x) {
-  return _mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q));
-}
 inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
   return _mm256_andnot_ps(_mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_LT_OQ), value);
 }
@@ -79,12 +77,9 @@ inline VecF CopySign(VecF magnitude, VecF sign) {
   const VecF bit = _mm256_set1_ps(-0.0f);
   return _mm256_or_ps(_mm256_andnot_ps(bit, magnitude), _mm256_and_ps(bit, sign));
 }
-inline VecF Round(VecF x) {
-  return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-inline VecF ScaleByPower(VecF x, VecF n) {
-  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-  return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+inline VecF ScaleByPower(VecF x, VecF t) {
+  const __m256i power = _mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(t), 23), _mm256_set1_epi32(0x3F800000));
+  return _mm256_mul_ps(x, _mm256_castsi256_ps(power));
 }
 inline __m128 FoldAdd(VecF x) {
   return _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

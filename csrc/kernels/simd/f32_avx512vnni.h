@@ -19,6 +19,7 @@ typedef __m512 VecF;
 typedef __m512i VecI;
 constexpr int kLanes = 16;
 constexpr int kRegisters = 32;
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
 
 inline VecF Set(float x) {
   return _mm512_set1_ps(x);
@@ -70,9 +71,6 @@ inline VecF Max(VecF limit, VecF x) {
 inline VecF Min(VecF limit, VecF x) {
   return _mm512_min_ps(limit, x);
 }
-inline VecF ZeroIfNan(VecF x) {
-  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x);
-}
 inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_NLT_UQ), value);
 }
@@ -86,11 +84,8 @@ inline VecF CopySign(VecF magnitude, VecF sign) {
   const VecF bit = _mm512_set1_ps(-0.0f);
   return _mm512_or_ps(_mm512_andnot_ps(bit, magnitude), _mm512_and_ps(bit, sign));
 }
-inline VecF Round(VecF x) {
-  return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-inline VecF ScaleByPower(VecF x, VecF n) {
-  return _mm512_scalef_ps(x, n);
+inline VecF ScaleByPower(VecF x, VecF t) {
+  return _mm512_scalef_ps(x, _mm512_sub_ps(t, _mm512_set1_ps(kRounder)));
 }
 inline __m256 FoldAdd8(VecF x) {
   return _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));

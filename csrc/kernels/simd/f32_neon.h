@@ -12,6 +12,7 @@ typedef float32x4_t VecF;
 typedef int32x4_t VecI;
 constexpr int kLanes = 4;
 constexpr int kRegisters = 32;
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
 
 inline VecF Set(float x) {
   return vdupq_n_f32(x);
@@ -70,9 +71,6 @@ inline VecF Max(VecF limit, VecF x) {
 inline VecF Min(VecF limit, VecF x) {
   return vminq_f32(limit, x);
 }
-inline VecF ZeroIfNan(VecF x) {
-  return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vceqq_f32(x, x)));
-}
 inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
   return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(value), vcltq_f32(x, vdupq_n_f32(limit))));
 }
@@ -86,12 +84,9 @@ inline VecF ZeroBeyond(VecF x, int n) {
 inline VecF CopySign(VecF magnitude, VecF sign) {
   return vbslq_f32(vdupq_n_u32(0x80000000u), sign, magnitude);
 }
-inline VecF Round(VecF x) {
-  return vrndnq_f32(x);
-}
-inline VecF ScaleByPower(VecF x, VecF n) {
-  const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
-  return vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
+inline VecF ScaleByPower(VecF x, VecF t) {
+  const int32x4_t power = vaddq_s32(vshlq_n_s32(vreinterpretq_s32_f32(t), 23), vdupq_n_s32(0x3F800000));
+  return vmulq_f32(x, vreinterpretq_f32_s32(power));
 }
 inline float ReduceAdd(VecF x) {
   return vaddvq_f32(x);

@@ -1,13 +1,17 @@
 // One-lane stand-in for the vector headers beside it: the same bodies compiled with it are the scalar kernels.
 // Every header here defines the same names in an unnamed namespace, and a kernel file includes exactly one of them.
 // The contract, for VecF of kLanes floats and VecI of kLanes int32:
-//   MulAdd(a, b, c) = a * b + c and NegMulAdd(a, b, c) = c - a * b, fused where the ISA can;
-//   Max / Min(limit, x): a NaN in x stays NaN;   ZeroIfNan, ZeroIfLess(x, limit, value): value, or 0 where x < limit;
-//   ZeroBeyond(x, n): lanes n and up made 0;   MagnitudeBits(x): the bits of |x|, in the order of the magnitudes, NaN
-//   last; StoreInt8x4(p, a, b, c, d, sum): 4 kLanes values of [-127, 127] as bytes; returns sum with their sum added
-//   somewhere; ScaleByPower(x, n) = x * 2^n for whole n in [-126, 127];   ToInt rounds to nearest even, for |x| < 2^22;
-//   ReduceAdd4 sums each of four vectors, in one order of additions that does not depend on which of the four it is;
-//   TransposeBlock: dst[c * kLanes + r] = src[r * stride + c], r < rows <= kLanes, c < cols <= kLanes; other r are 0.
+//
+//   MulAdd(a, b, c) = a * b + c and NegMulAdd(a, b, c) = c - a * b, fused where the ISA can.
+//   Max and Min(limit, x): a NaN in x stays NaN.
+//   ZeroIfLess(x, limit, value): value, or 0 where x < limit. ZeroBeyond(x, n): lanes n and up made 0.
+//   MagnitudeBits(x): the bits of |x|, which ascend with the magnitude, NaN last.
+//   ScaleByPower(x, t) = x * 2^n for t = kRounder + n, whole n in [-126, 127]; NaN stays NaN.
+//   ReduceAdd4 sums each of four vectors, in one order of additions that does not depend on which of the four it is.
+//   ToInt rounds to nearest even, for |x| < 2^22.
+//   StoreInt8x4(p, a, b, c, d, sum): 4 kLanes values of [-127, 127] as bytes; returns sum with their sum added
+//   somewhere. TransposeBlock: dst[c * kLanes + r] = src[r * stride + c], r < rows <= kLanes, c < cols <= kLanes; other
+//   r are 0.
 #pragma once
 
 #include <math.h>
@@ -22,6 +26,10 @@ typedef float VecF;
 typedef int32_t VecI;
 constexpr int kLanes = 1;
 constexpr int kRegisters = 16;
+
+// 1.5 * 2^23: adding it leaves no fraction bits, so the addition itself rounds to nearest even, and the low bits of the
+// sum are the whole number.
+constexpr float kRounder = 12582912.0f;
 
 inline VecF Set(float x) {
   return x;
@@ -69,9 +77,6 @@ inline VecF Max(VecF limit, VecF x) {
 inline VecF Min(VecF limit, VecF x) {
   return x > limit ? limit : x;
 }
-inline VecF ZeroIfNan(VecF x) {
-  return x == x ? x : 0.0f;
-}
 inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
   return x < limit ? 0.0f : value;
 }
@@ -84,12 +89,10 @@ inline VecF ZeroBeyond(VecF x, int n) {
 inline VecF CopySign(VecF magnitude, VecF sign) {
   return copysignf(magnitude, sign);
 }
-// Adding 1.5 * 2^23 leaves no fraction bits, so the addition itself rounds to nearest even.
-inline VecF Round(VecF x) {
-  return (x + 12582912.0f) - 12582912.0f;
-}
-inline VecF ScaleByPower(VecF x, VecF n) {
-  const int32_t bits = n == n ? (static_cast<int32_t>(n) + 127) << 23 : 0;
+inline VecF ScaleByPower(VecF x, VecF t) {
+  uint32_t bits;
+  memcpy(&bits, &t, sizeof bits);
+  bits = (bits << 23) + 0x3F800000u;
   float power;
   memcpy(&power, &bits, sizeof power);
   return x * power;
@@ -114,7 +117,7 @@ inline VecI AddInt(VecI a, VecI b) {
   return a + b;
 }
 inline VecI ToInt(VecF x) {
-  return static_cast<int32_t>(Round(x));
+  return static_cast<int32_t>((x + kRounder) - kRounder);
 }
 inline int32_t ReduceAddInt(VecI x) {
   return x;

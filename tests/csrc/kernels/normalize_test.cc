@@ -50,10 +50,12 @@ TEST_CASE("layer norm is within 1e-5 of float64 at every length, in place too, w
         for (const float* added : {static_cast<const float*>(nullptr), residual.data()}) {
           GuardedBuffer<float> y(cols, cols % 3), same(cols, cols % 5);
           const int width = static_cast<int>(cols);
-          row.kernels->layer_norm(x.data(), added, weight.data(), bias.data(), 1e-5f, width, y.data());
+          float largest = 0.0f;
+          row.kernels->layer_norm(x.data(), added, weight.data(), bias.data(), 1e-5f, 1, width, y.data(), &largest);
           worst = std::fmax(worst, LayerNormError(x, added, weight, bias, 1e-5, y.data()));
           same.Fill(x);
-          row.kernels->layer_norm(same.data(), added, weight.data(), bias.data(), 1e-5f, width, same.data());
+          row.kernels->layer_norm(same.data(), added, weight.data(), bias.data(), 1e-5f, 1, width, same.data(),
+                                  &largest);
           in_place &= SameBits(y.data(), same.data(), cols);
           intact &= y.Intact() && same.Intact();
         }
@@ -66,23 +68,34 @@ TEST_CASE("layer norm is within 1e-5 of float64 at every length, in place too, w
   }
 }
 
-TEST_CASE("layer norm returns the largest magnitude") {
+TEST_CASE("layer norm gives the largest magnitude, and the same bits for rows together and alone") {
   for (const auto& row : NormalizeRows()) {
     if (!CpuSupports(row.isa)) continue;
     const std::string isa = IsaName(row.isa);
     CAPTURE(isa);
-    bool equal = true;
-    for (size_t cols = 1; cols <= 300; ++cols) {
-      const std::vector<float> x = NormalFloats(cols, 2.0f, 5), weight = NormalFloats(cols, 1.0f, 6),
+    bool equal = true, same = true, intact = true;
+    for (size_t cols = 0; cols <= 300; ++cols) {
+      const size_t rows = 1 + cols % 5;
+      const int width = static_cast<int>(cols);
+      const std::vector<float> x = NormalFloats(rows * cols, 2.0f, 5), weight = NormalFloats(cols, 1.0f, 6),
                                bias = NormalFloats(cols, 1.0f, 7);
-      std::vector<float> y(cols);
-      const float largest = row.kernels->layer_norm(x.data(), nullptr, weight.data(), bias.data(), 1e-12f,
-                                                    static_cast<int>(cols), y.data());
-      float want = 0.0f;
-      for (float value : y) want = std::max(want, std::fabs(value));
-      equal &= largest == want;
+      GuardedBuffer<float> y(rows * cols, cols % 3), largest(rows);
+      row.kernels->layer_norm(x.data(), nullptr, weight.data(), bias.data(), 1e-12f, static_cast<int>(rows), width,
+                              y.data(), largest.data());
+      intact &= y.Intact() && largest.Intact();
+      for (size_t r = 0; r < rows; ++r) {
+        float want = 0.0f, alone_largest = 0.0f;
+        for (size_t c = 0; c < cols; ++c) want = std::max(want, std::fabs(y[r * cols + c]));
+        equal &= largest[r] == want;
+        std::vector<float> alone(cols);
+        row.kernels->layer_norm(x.data() + r * cols, nullptr, weight.data(), bias.data(), 1e-12f, 1, width,
+                                alone.data(), &alone_largest);
+        same &= SameBits(alone.data(), y.data() + r * cols, cols) && alone_largest == largest[r];
+      }
     }
     CHECK(equal);
+    CHECK(same);
+    CHECK(intact);
   }
 }
 
@@ -91,7 +104,8 @@ TEST_CASE("a constant row becomes the bias") {
   for (const auto& row : NormalizeRows()) {
     if (!CpuSupports(row.isa)) continue;
     std::vector<float> y(37);
-    row.kernels->layer_norm(x.data(), nullptr, weight.data(), bias.data(), 1e-12f, 37, y.data());
+    float largest = 0.0f;
+    row.kernels->layer_norm(x.data(), nullptr, weight.data(), bias.data(), 1e-12f, 1, 37, y.data(), &largest);
     for (size_t i = 0; i < y.size(); ++i) CHECK(std::fabs(y[i] - bias[i]) < 1e-5f);
   }
 }
