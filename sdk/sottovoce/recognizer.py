@@ -1,0 +1,153 @@
+"""Speech to text, streaming or whole."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+
+from sottovoce import _native
+from sottovoce.audio import FloatArray, as_samples, read_wav
+from sottovoce.errors import InvalidInputError
+from sottovoce.models import resolve
+
+
+class Word(NamedTuple):
+    """A recognized word: its times in seconds from the start of the audio, and the model's confidence in [0, 1]."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+class RecognitionResult(NamedTuple):
+    """What was said: ``text`` is the words with single spaces between them."""
+
+    text: str
+    words: tuple[Word, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain lists and dictionaries, ready for ``json.dumps``."""
+        return {"text": self.text, "words": [word._asdict() for word in self.words]}
+
+
+def _result(native: tuple[str, list[tuple[str, float, float, float]]]) -> RecognitionResult:
+    text, words = native
+    return RecognitionResult(text, tuple([Word(*word) for word in words]))
+
+
+def load_audio(
+    path_or_samples: str | os.PathLike[str] | npt.ArrayLike, sample_rate: int | None, default_rate: int
+) -> tuple[FloatArray, int]:
+    """Return (n,) float32 samples and their rate in Hz from a WAV path or from samples.
+
+    A file has its own rate, so ``sample_rate`` must be None or equal to it; samples have ``default_rate`` when it is None.
+    Raises InvalidInputError, and what :func:`sottovoce.audio.read_wav` raises.
+    """
+    if isinstance(path_or_samples, str | os.PathLike):
+        samples, rate = read_wav(path_or_samples)
+        if sample_rate is not None and sample_rate != rate:
+            raise InvalidInputError(f"sample_rate: {os.fspath(path_or_samples)} has {rate} Hz, found {sample_rate}")
+        return samples, rate
+    return as_samples(path_or_samples), default_rate if sample_rate is None else sample_rate
+
+
+class RecognizerStream:
+    """One utterance as it comes. The result does not depend on how the audio is cut; use one thread at a time."""
+
+    def __init__(self, native: _native.RecognizerStream, default_rate: int) -> None:
+        """Wrap a native stream; use :meth:`Recognizer.stream`."""
+        self._native = native
+        self._default_rate = default_rate
+
+    def accept_waveform(self, samples: npt.ArrayLike, sample_rate: int | None = None) -> None:
+        """Take the next (n,) mono samples, float32 in +-1 or int16; any n.
+
+        Args:
+            samples: finite samples.
+            sample_rate: Hz, 8000 to 192000, the same in all calls of a stream; None is the model's own (16000).
+
+        Raises:
+            InvalidInputError: NaN, more than one dimension, another rate than before, or the stream is finished.
+        """
+        self._native.accept_waveform(as_samples(samples), self._default_rate if sample_rate is None else sample_rate)
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        text: str = self._native.partial
+        return text
+
+    @property
+    def tokens(self) -> list[tuple[int, int, float]]:
+        """The symbols so far: (id, encoder frame, natural logarithm of its probability)."""
+        tokens: list[tuple[int, int, float]] = self._native.tokens
+        return tokens
+
+    def finish(self) -> RecognitionResult:
+        """End the utterance and return the result for all of it; calling it again returns the same."""
+        return _result(self._native.finish())
+
+
+class Recognizer:
+    """A streaming speech model. Immutable: one recognizer serves any number of threads, and computes without the GIL."""
+
+    def __init__(self, native: _native.Recognizer) -> None:
+        """Wrap a native recognizer; use :meth:`from_pretrained` or :meth:`from_bytes`."""
+        self._native = native
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike[str]) -> Recognizer:
+        """Open a bundled model by name (``sottovoce models`` lists them) or an artifact by path.
+
+        Raises:
+            ModelNotFoundError: no such file or name.
+            DataError: the artifact is corrupt or truncated.
+            UnsupportedError: the file is of another kind or of a newer format version.
+        """
+        return cls(_native.Recognizer.open(os.fsencode(resolve(name_or_path))))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Recognizer:
+        """Open an artifact that is in memory; the bytes are kept, not copied. Raises as :meth:`from_pretrained`."""
+        return cls(_native.Recognizer.open_memory(data))
+
+    @property
+    def sample_rate(self) -> int:
+        """The model's own sample rate in Hz; other rates are converted."""
+        rate: int = self._native.sample_rate
+        return rate
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds of audio in an encoder frame: the resolution of word times."""
+        seconds: float = self._native.frame_seconds
+        return seconds
+
+    @property
+    def look_ahead_seconds(self) -> float:
+        """Seconds of audio after an encoder frame that it depends on."""
+        seconds: float = self._native.look_ahead_seconds
+        return seconds
+
+    def stream(self) -> RecognizerStream:
+        """Start an utterance."""
+        return RecognizerStream(self._native.stream(), self.sample_rate)
+
+    def transcribe(
+        self, path_or_samples: str | os.PathLike[str] | npt.ArrayLike, sample_rate: int | None = None
+    ) -> RecognitionResult:
+        """Return what is said in a WAV file or in (n,) mono samples, float32 in +-1 or int16.
+
+        Args:
+            path_or_samples: no samples at all give an empty text.
+            sample_rate: Hz of the samples, 8000 to 192000; None is the model's own (16000), and for a file its header's.
+
+        Raises:
+            InvalidInputError: NaN, more than one dimension, a rate out of range.
+            ModelNotFoundError, DataError, UnsupportedError: as :func:`sottovoce.audio.read_wav`.
+        """
+        samples, rate = load_audio(path_or_samples, sample_rate, self.sample_rate)
+        return _result(self._native.recognize(samples, rate))
