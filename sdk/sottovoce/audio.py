@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sottovoce import _native
 from sottovoce.errors import InvalidInputError
 
+if TYPE_CHECKING:
+    # Slow to import, and only annotations need it.
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float32]
+
 __all__ = ["PRESETS", "Fbank", "as_samples", "read_wav", "resample"]
 
 PRESETS = ("kaldi80", "slaney128")
-
-FloatArray = npt.NDArray[np.float32]
 
 
 def as_samples(samples: npt.ArrayLike) -> FloatArray:
@@ -67,7 +70,9 @@ class Fbank:
         options = _native.fbank_preset(preset)
         unknown = sorted(set(settings) - set(options))
         if unknown:
-            raise InvalidInputError(f"Fbank: unknown setting {unknown[0]!r}; wanted one of {', '.join(sorted(options))}")
+            raise InvalidInputError(
+                f"Fbank: unknown setting {unknown[0]!r}; wanted one of {', '.join(sorted(options))}"
+            )
         options.update(settings)
         self.settings: dict[str, Any] = options
         self._native = _native.Fbank(**options)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sottovoce import _native
-from sottovoce.audio import FloatArray, as_samples, read_wav
+from sottovoce.audio import as_samples, read_wav
 from sottovoce.errors import InvalidInputError
 from sottovoce.models import resolve
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sottovoce.audio import FloatArray
 
 
 class Word(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from os import PathLike
 
 from sottovoce import _native
@@ -11,23 +10,47 @@ from sottovoce import _native
 __all__ = ["Encoding", "Tokenizer"]
 
 
-@dataclass(frozen=True)
 class Encoding:
-    """The pieces of one text; every list has one entry a piece, ``[CLS]`` first and ``[SEP]`` last."""
+    """The pieces of one text; every list has one entry a piece, ``[CLS]`` first and ``[SEP]`` last.
 
-    ids: list[int]
-    """Row of each piece in the vocabulary."""
-    pieces: list[str]
-    """The pieces; one that continues a word begins with ``##``."""
-    offsets: list[tuple[int, int]]
-    """``(start, end)`` characters of the original text; ``(0, 0)`` for ``[CLS]`` and ``[SEP]``."""
-    word_ids: list[int]
-    """Which blank-separated word a piece belongs to, a CJK ideograph being one itself; -1 for ``[CLS]``, ``[SEP]``."""
-    invalid_utf8: bool = False
-    """True when ill-formed bytes or lone surrogates were dropped from the text."""
+    Attributes:
+        ids: row of each piece in the vocabulary.
+        pieces: the pieces; one that continues a word begins with ``##``.
+        offsets: ``(start, end)`` characters of the original text; ``(0, 0)`` for ``[CLS]`` and ``[SEP]``.
+        word_ids: which blank-separated word a piece belongs to, a CJK ideograph being one itself; -1 for ``[CLS]``, ``[SEP]``.
+        invalid_utf8: True when ill-formed bytes or lone surrogates were dropped from the text.
+    """
+
+    # No dataclass: importing dataclasses would double the time that importing this package takes.
+    __slots__ = ("ids", "invalid_utf8", "offsets", "pieces", "word_ids")
+
+    def __init__(
+        self,
+        ids: list[int],
+        pieces: list[str],
+        offsets: list[tuple[int, int]],
+        word_ids: list[int],
+        invalid_utf8: bool = False,
+    ) -> None:
+        self.ids = ids
+        self.pieces = pieces
+        self.offsets = offsets
+        self.word_ids = word_ids
+        self.invalid_utf8 = invalid_utf8
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Encoding):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __repr__(self) -> str:
+        return (
+            f"Encoding(ids={self.ids}, pieces={self.pieces}, offsets={self.offsets}, word_ids={self.word_ids}, "
+            f"invalid_utf8={self.invalid_utf8})"
+        )
 
 
 class Tokenizer:
