@@ -21,14 +21,14 @@ template <int kKeys>
 inline VecF Scores(const float* k, size_t stride, const float* queries, int head_size, VecF scale, VecF largest,
                    float* scores) {
   VecF acc[kKeys];
-#pragma GCC unroll 16
+#pragma GCC unroll 8
   for (int j = 0; j < kKeys; ++j) acc[j] = Zero();
   for (int d = 0; d < head_size; ++d) {
     const VecF query = Load(queries + d * kLanes);
-#pragma GCC unroll 16
+#pragma GCC unroll 8
     for (int j = 0; j < kKeys; ++j) acc[j] = MulAdd(Set(k[j * stride + d]), query, acc[j]);
   }
-#pragma GCC unroll 16
+#pragma GCC unroll 8
   for (int j = 0; j < kKeys; ++j) {
     const VecF score = Mul(acc[j], scale);
     Store(scores + j * kLanes, score);
@@ -113,11 +113,6 @@ void MultiHead(const float* q, const float* k, const float* v, size_t stride, in
 
       VecF largest = Set(-INFINITY);
       int j = 0;
-      if (kRegisters >= 32) {
-        for (; j + 16 <= tokens; j += 16) {
-          largest = Scores<16>(k + j * stride, stride, queries, head_size, scale_vec, largest, scores + j * kLanes);
-        }
-      }
       for (; j + 8 <= tokens; j += 8) {
         largest = Scores<8>(k + j * stride, stride, queries, head_size, scale_vec, largest, scores + j * kLanes);
       }
