@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sottovoce.export.data.bio_directory import Utterance, read_bio_split
+from sottovoce.export.data import Utterance, load_dataset
 from sottovoce.export.train.nlu.augmentation import Augmenter
 from sottovoce.export.train.nlu.batches import Batch, Encoder, Labels, bucketed, collate
 from sottovoce.export.train.nlu.tokenization import WordTokenizer
@@ -50,12 +50,10 @@ def load_task(
     *,
     outliers: Sequence[str] = (),
     neighbours: Mapping[str, Sequence[str]] | None = None,
+    seed: int = 0,
 ) -> Task:
-    """Reads DIR/{train,valid,test}; labels come from the training split. Raises OSError or ValueError naming the file."""
-    splits = {name: read_bio_split(data / name) for name in ("train", "valid", "test") if (data / name).is_dir()}
-    for name in ("train", "valid"):
-        if name not in splits:
-            raise ValueError(f"{data}: wanted a directory {name}/, found {sorted(splits)}")
+    """Reads a data set of any supported format; labels come from the training split. Raises as `load_dataset`."""
+    splits = load_dataset(data, seed=seed)
     labels = Labels.collect(splits["train"])
     return Task(
         splits=splits,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from sottovoce import Tokenizer
+
 
 class WordTokenizer:
     """Piece ids of whitespace words, remembered per word: utterances repeat a small vocabulary over many epochs.
@@ -36,8 +38,6 @@ def read_vocab(path: Path) -> list[str]:
 
 def load_tokenizer(vocab: Path, *, lowercase: bool = True) -> WordTokenizer:
     """The tokenizer of a vocab.txt. Raises OSError when it cannot be read, KeyError when a special piece is missing."""
-    from sottovoce import WordPiece
-
     pieces = read_vocab(vocab)
-    wordpiece = WordPiece(pieces, lowercase=lowercase)
-    return WordTokenizer(pieces, lambda word: list(wordpiece.encode(word).ids[1:-1]))
+    tokenizer = Tokenizer(pieces, lowercase=lowercase, strip_accents=lowercase)
+    return WordTokenizer(pieces, lambda word: tokenizer.encode(word).ids[1:-1])
