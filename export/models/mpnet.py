@@ -146,9 +146,10 @@ class MpnetEncoder(nn.Module):
         if spec.architecture != ARCHITECTURE:
             raise DataError(f"architecture: wanted {ARCHITECTURE!r}, found {spec.architecture!r}")
         names = MpnetConfig.__dataclass_fields__
-        model = cls(MpnetConfig(**{name: spec.metadata[f"mpnet.{name}"] for name in names}))
+        with torch.device("meta"):  # no time spent on random weights that are replaced at once
+            model = cls(MpnetConfig(**{name: spec.metadata[f"mpnet.{name}"] for name in names}))
         tensors = {_module_name(name): torch.from_numpy(array.copy()) for name, array in spec.arrays.items()}
-        model.load_state_dict({name: tensors[name] for name in model.state_dict()})
+        model.load_state_dict({name: tensors[name] for name in model.state_dict()}, assign=True)
         return model
 
     def forward(self, ids: Tensor, keep: Tensor | None = None) -> MpnetOutput:

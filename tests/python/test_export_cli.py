@@ -223,3 +223,38 @@ def test_multi_label_intents_count_when_either_is_predicted() -> None:
     metrics = evaluate_nlu(gold, [("airfare", ["O"]), ("flight#airfare", ["O"]), ("airfare", ["O"])])
     assert metrics.intent_accuracy == pytest.approx(200 / 3)
     assert metrics.exact_match == pytest.approx(200 / 3)
+
+
+def test_train_nlu_from_data_to_artifact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    examples = [f"    - piece{n % 8} [piece{8 + n % 4}](thing)\n" for n in range(20)]
+    others = [f"    - piece{n % 8} piece20\n" for n in range(20)]
+    lines = ["nlu:\n- intent: a\n  examples: |\n", *examples, "- intent: b\n  examples: |\n", *others]
+    (tmp_path / "nlu.yml").write_text("".join(lines))
+    out = tmp_path / "out"
+    command = ["train", "nlu", "--data", str(tmp_path / "nlu.yml"), "--out", str(out), "--name", "tiny", "--preset"]
+    command += ["minilm-6", "--teacher", str(GOLDEN / "bert_tiny"), "--teacher-epochs", "1", "--ternary-epochs", "1"]
+    assert main([*command, "--attribution", "our own sentences"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{out}/tiny.gguf" in printed
+    assert "on 4 utterances" in printed
+    parser = sottovoce.IntentParser.from_pretrained(out / "tiny.gguf")
+    assert (parser.intents, parser.slot_names) == (["a", "b"], ["thing"])
+    assert b"our own sentences" in (out / "tiny.gguf").read_bytes()
+    # The command again finds every stage finished and writes the same artifact.
+    data = (out / "tiny.gguf").read_bytes()
+    assert main([*command, "--attribution", "our own sentences"]) == 0
+    assert (out / "tiny.gguf").read_bytes() == data
+
+
+def test_mistakes_of_train_nlu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "nlu", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    for extra, message in (
+        ([], "holds no data"),
+        (["--teacher", "/nowhere"], "/nowhere: no such checkpoint directory"),
+        (["--teacher", str(GOLDEN / "mpnet_tiny")], "model type 'mpnet'"),
+        (["--text", "/nowhere.txt"], "/nowhere.txt: no such file"),
+    ):
+        assert main([*command, *extra]) == 2
+        errors = capsys.readouterr().err
+        assert message in errors and errors.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,129 @@
+"""Train an intent and slot model: teacher, distilled student, ternary weights, calibration, artifact.
+
+DATA is a file or a directory of any known format (seq.in/seq.out/label, CoNLL BIO, JSON Lines, CSV, Rasa NLU YAML, Snips JSON).
+OUT receives a directory a stage and OUT/NAME.gguf at the end. Run the same command again after a kill: finished stages are
+kept, the one that was cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sottovoce.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from sottovoce.export.train.nlu.recipe import Recipe
+
+COMMAND = ("train", "nlu")
+HELP = "intents and slots"
+PRESETS = ("tinybert-4", "minilm-6")
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments; each is a field of `Recipe`."""
+    add = parser.add_argument
+    add("--data", required=True, type=Path, metavar="DATA", help="labelled utterances")
+    add("--out", required=True, type=Path, metavar="OUT", help="directory of this run")
+    add("--name", default="model", help="name of the model (default: model)")
+    add("--preset", choices=PRESETS, default="tinybert-4", help="shape of the result (default: tinybert-4, 4 x 312)")
+    add(
+        "--teacher",
+        metavar="DIR",
+        help="what the teacher starts from, a Hugging Face BERT directory or `minilm` (default), or a finished teacher of ours",
+    )
+    add("--backbone", metavar="DIR", help=argparse.SUPPRESS)  # how a recorded command names the former of the two
+    add("--general", type=Path, metavar="DIR", help="OUT/general of another run, to share its general student")
+    add(
+        "--text",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="plain text for general distillation; may be repeated",
+    )
+    add(
+        "--outliers",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="sentences out of scope, one a line; may be repeated",
+    )
+    add("--vectors", type=Path, metavar="FILE", help="GloVe text file: neighbours for data augmentation")
+    add("--teacher-epochs", type=positive, metavar="N")
+    add("--general-sentences", type=positive, metavar="N")
+    add("--student-epochs", type=positive, metavar="N")
+    add("--ternary-epochs", type=positive, metavar="N")
+    add("--batch-size", type=positive, metavar="N")
+    add("--seed", type=int, metavar="N")
+    add("--threads", type=positive, metavar="N")
+    add("--attribution", action="append", metavar="TEXT", help="a source of data or weights to name in the artifact")
+
+
+def recipe_from(options: argparse.Namespace) -> Recipe:
+    """Return the recipe of parsed options.
+
+    Raises:
+        ModelNotFoundError, UnsupportedError: what --teacher names is not there, or cannot be a start here.
+        InvalidInputError: a file does not exist.
+    """
+    from sottovoce.export import importers
+    from sottovoce.export.checkpoint import read_json
+    from sottovoce.export.importers import hugging_face, own
+    from sottovoce.export.train.nlu.recipe import Recipe
+
+    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)}
+    for name in ("text", "outliers", "attribution"):
+        values[name] = tuple(values[name] or ())
+    for path in (*values["text"], *values["outliers"], values["vectors"]):
+        if path is not None and not path.is_file():
+            raise InvalidInputError(f"{path}: no such file")
+    for name in ("backbone", "teacher"):
+        if values[name] is None:
+            continue
+        directory = importers.find(values.pop(name))
+        config = read_json(directory / "config.json")
+        if own.accepts(config):
+            values["teacher"] = directory
+        elif hugging_face.accepts(config):
+            values["backbone"] = directory
+        else:
+            raise InvalidInputError(
+                f"{directory}: model type {config.get('model_type')!r}; a teacher is a BERT or a checkpoint of ours"
+            )
+    return Recipe(**{name: value for name, value in values.items() if value is not None})
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, write the artifact, and print its figures when the data have a test split."""
+    recipe = recipe_from(options)
+    from sottovoce.export import importers
+    from sottovoce.export.data import load_dataset
+    from sottovoce.export.nlu_evaluation import runtime_decisions
+    from sottovoce.export.nlu_metrics import evaluate_nlu
+    from sottovoce.export.train.nlu.recipe import train_nlu
+    from sottovoce.export.writers import write_spec
+
+    splits = load_dataset(recipe.data, seed=recipe.seed)
+    train_nlu(recipe)
+    imported = importers.load(recipe.out / "ternary")
+    artifact = recipe.out / f"{recipe.name}.gguf"
+    size = write_spec(imported.spec, artifact, imported.provenance)
+    print(f"{artifact}: {size / 1e6:.2f} MB")
+    if "test" in splits:
+        gold = [(utterance.intent, utterance.tags) for utterance in splits["test"]]
+        metrics = evaluate_nlu(gold, runtime_decisions(str(artifact), splits["test"]))
+        print(
+            f"test: intent accuracy {metrics.intent_accuracy:.2f}, slot F1 {metrics.slot_f1:.2f}, "
+            f"exact match {metrics.exact_match:.2f} on {metrics.utterances} utterances"
+        )
+    return 0
