@@ -16,7 +16,11 @@ void ThrowIfError(const Status& status) {
   if (status.ok()) return;
   // The exception classes live in Python, where users catch them; the code chooses one.
   py::object make = py::module_::import("sottovoce.errors").attr("from_status");
-  py::object error = make(static_cast<int>(status.code()), py::str(status.message()));
+  // A message may name a file whose name is no UTF-8.
+  auto message = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
+      status.message().data(), static_cast<Py_ssize_t>(status.message().size()), "surrogateescape"));
+  if (!message) throw py::error_already_set();
+  py::object error = make(static_cast<int>(status.code()), message);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw py::error_already_set();
 }

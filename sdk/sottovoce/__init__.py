@@ -1,9 +1,9 @@
 """Sottovoce: on-device speech and language understanding.
 
-    >>> import sottovoce as sv
-    >>> parser = sv.IntentParser.from_pretrained("snips-en")
-    >>> parser.parse("play some jazz by miles davis").intent.name
-    'PlayMusic'
+>>> import sottovoce as sv
+>>> parser = sv.IntentParser.from_pretrained("snips-en")
+>>> parser.parse("play some jazz by miles davis").intent.name
+'PlayMusic'
 """
 
 from sottovoce._native import __version__

@@ -32,7 +32,8 @@ def as_samples(samples: npt.ArrayLike) -> FloatArray:
             f"samples: wanted a 1-D mono array, found shape {array.shape}; average the channels or pick one"
         )
     if array.dtype == np.int16:
-        return np.asarray(array, dtype=np.float32) / np.float32(32768.0)
+        scaled: FloatArray = array.astype(np.float32) / np.float32(32768.0)
+        return scaled
     if array.size == 0:
         return np.zeros(0, dtype=np.float32)
     if not np.issubdtype(array.dtype, np.floating):
@@ -46,7 +47,7 @@ def read_wav(path: str | os.PathLike[str]) -> tuple[FloatArray, int]:
     PCM of 8, 16, 24, 32 bits and float of 32, 64 bits, plain or extensible. Raises ModelNotFoundError (no such file; it is
     a FileNotFoundError), DataError (truncated or corrupt) and UnsupportedError (compressed).
     """
-    samples, sample_rate = _native.read_wav(os.fspath(path))
+    samples, sample_rate = _native.read_wav(os.fsencode(path))
     return samples, sample_rate
 
 
@@ -55,8 +56,7 @@ def resample(samples: npt.ArrayLike, from_rate: int, to_rate: int) -> FloatArray
 
     Raises InvalidInputError for NaN or infinite samples and for rates out of 1000 to 768000.
     """
-    result: FloatArray = _native.resample(as_samples(samples), from_rate, to_rate)
-    return result
+    return _native.resample(as_samples(samples), from_rate, to_rate)
 
 
 class Fbank:
@@ -80,23 +80,19 @@ class Fbank:
     @property
     def num_mels(self) -> int:
         """Features in a frame."""
-        num_mels: int = self._native.num_mels
-        return num_mels
+        return self._native.num_mels
 
     def compute(self, samples: npt.ArrayLike) -> FloatArray:
         """Return the (frames, mels) features of a whole utterance; InvalidInputError when a sample is NaN or infinite."""
-        frames: FloatArray = self._native.compute(as_samples(samples))
-        return frames
+        return self._native.compute(as_samples(samples))
 
     def accept(self, samples: npt.ArrayLike) -> FloatArray:
         """Stream: take samples, return the (frames, mels) they complete; bit-equal to `compute` in any chunking."""
-        frames: FloatArray = self._native.accept(as_samples(samples))
-        return frames
+        return self._native.accept(as_samples(samples))
 
     def finish(self) -> FloatArray:
         """Stream: return the last (frames, mels), which reach past the end."""
-        frames: FloatArray = self._native.finish()
-        return frames
+        return self._native.finish()
 
     def reset(self) -> None:
         """Stream: begin a new utterance."""

@@ -80,14 +80,12 @@ class RecognizerStream:
     @property
     def partial(self) -> str:
         """The text so far."""
-        text: str = self._native.partial
-        return text
+        return self._native.partial
 
     @property
     def tokens(self) -> list[tuple[int, int, float]]:
         """The symbols so far: (id, encoder frame, natural logarithm of its probability)."""
-        tokens: list[tuple[int, int, float]] = self._native.tokens
-        return tokens
+        return self._native.tokens
 
     def finish(self) -> RecognitionResult:
         """End the utterance and return the result for all of it; calling it again returns the same."""
@@ -120,20 +118,17 @@ class Recognizer:
     @property
     def sample_rate(self) -> int:
         """The model's own sample rate in Hz; other rates are converted."""
-        rate: int = self._native.sample_rate
-        return rate
+        return self._native.sample_rate
 
     @property
     def frame_seconds(self) -> float:
         """Seconds of audio in an encoder frame: the resolution of word times."""
-        seconds: float = self._native.frame_seconds
-        return seconds
+        return self._native.frame_seconds
 
     @property
     def look_ahead_seconds(self) -> float:
         """Seconds of audio after an encoder frame that it depends on."""
-        seconds: float = self._native.look_ahead_seconds
-        return seconds
+        return self._native.look_ahead_seconds
 
     def stream(self) -> RecognizerStream:
         """Start an utterance."""

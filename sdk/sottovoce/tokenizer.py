@@ -133,14 +133,13 @@ class Tokenizer:
 
     def piece_id(self, piece: str) -> int | None:
         """The id of a piece; None when the vocabulary has no such piece."""
-        found: int = self._native.find(piece)
+        found = self._native.find(piece)
         return None if found < 0 else found
 
     @property
     def vocab(self) -> list[str]:
         """The pieces in order of their ids (a new list at every call)."""
-        pieces: list[str] = self._native.vocab
-        return pieces
+        return self._native.vocab
 
     @property
     def vocab_size(self) -> int:
@@ -150,32 +149,27 @@ class Tokenizer:
     @property
     def lowercase(self) -> bool:
         """Whether text is lowercased."""
-        lowercase: bool = self._native.lowercase
-        return lowercase
+        return self._native.lowercase
 
     @property
     def unknown_id(self) -> int:
         """The id for a word that the vocabulary cannot spell."""
-        found: int = self._native.unknown_id
-        return found
+        return self._native.unknown_id
 
     @property
     def cls_id(self) -> int:
         """The id that begins every encoding."""
-        found: int = self._native.cls_id
-        return found
+        return self._native.cls_id
 
     @property
     def sep_id(self) -> int:
         """The id that ends every encoding."""
-        found: int = self._native.sep_id
-        return found
+        return self._native.sep_id
 
     @property
     def pad_id(self) -> int:
         """The id that fills a batch."""
-        found: int = self._native.pad_id
-        return found
+        return self._native.pad_id
 
     def __len__(self) -> int:
         return self.vocab_size
