@@ -141,7 +141,7 @@ Status Artifact::VerifySha256() const {
 template <typename T>
 Result<const T*> Artifact::Get(const std::string& key, const char* wanted) const {
   const auto found = metadata_.find(key);
-  if (found == metadata_.end()) return DataLoss(name_ + ": metadata " + key + " is missing");
+  if (found == metadata_.end()) return DataLoss(name_ + ": metadata " + key + " is missing, wanted " + wanted);
   const T* value = std::get_if<T>(&found->second);
   if (value == nullptr) return DataLoss(name_ + ": metadata " + key + " has the wrong type, wanted " + wanted);
   return value;
