@@ -14,34 +14,44 @@
 namespace sottovoce {
 namespace {
 
-constexpr int kTileMaxRows = 16;
-constexpr int kTileMaxCols = 4096;
-constexpr int kPrefetchBytes = 1024;  // ahead in the weight stream: about what memory latency covers at full speed
+constexpr int kTileMaxRows = 9;
+constexpr int kTilePanels = 3;  // 9 x 3 accumulators, 3 weight vectors, an activation and a mask: all 32 registers
 
 // Four neighbouring activations, read as one lane.
 typedef int32_t ActivationGroup __attribute__((may_alias, aligned(1)));
 
-// acc[o] += sum_j weights[4 o + j] * a[j]. gcc 12 does not fold the broadcast into the instruction by itself, and
-// without folding the front end, not the multipliers, is the limit.
+SV_INLINE __m512i BroadcastGroup(const int8_t* a) {
+  return _mm512_set1_epi32(*reinterpret_cast<const ActivationGroup*>(a));
+}
+
+// acc[o] += sum_j weights[4 o + j] * a[4 o + j], weights unsigned. Written out because gcc 12 copies every accumulator
+// around the intrinsic, and then spills them.
+SV_INLINE __m512i Dot(__m512i acc, __m512i weights, __m512i a) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(weights), "v"(a));
+  return acc;
+}
+
+// The same with one group of activations, broadcast from memory by the instruction itself.
 SV_INLINE __m512i DotBroadcast(__m512i acc, __m512i weights, const int8_t* a) {
   asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(weights), "m"(*reinterpret_cast<const ActivationGroup*>(a)));
   return acc;
 }
 
-// (rows, cols) -> (blocks of 16 columns, kRows, 16), so that a tile reads its activations at constant offsets of one
-// pointer.
-template <int kRows>
-SV_INLINE void Interleave(const QuantizedRows& a, int8_t* out) {
-  const int blocks = (a.cols + 15) / 16;
-  for (int r = 0; r < kRows; ++r) {
-    const int8_t* row = a.data + static_cast<size_t>(r) * a.stride;
-    int8_t* to = out + 16 * r;
-    for (int b = 0; b < blocks; ++b) {
-      _mm_store_si128(reinterpret_cast<__m128i*>(to), _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 16 * b)));
-      to += 16 * kRows;
-    }
+// Walks the rows of a tile through their columns. Three pointers and one stride reach nine rows by scaled addressing,
+// with no copy of the activations.
+struct RowCursor {
+  const int8_t* base[3];
+  size_t stride;
+
+  SV_INLINE RowCursor(const int8_t* data, size_t row_stride)
+      : base{data, data + 3 * row_stride, data + 6 * row_stride}, stride(row_stride) {}
+  SV_INLINE const int8_t* row(int r) const { return base[r / 3] + static_cast<size_t>(r % 3) * stride; }
+  SV_INLINE void Advance(int bytes) {
+    base[0] += bytes;
+    base[1] += bytes;
+    base[2] += bytes;
   }
-}
+};
 
 // Which of the 16 outputs of the panel at `output` exist.
 SV_INLINE __mmask16 OutputMask(int outputs, int output) {
@@ -49,14 +59,25 @@ SV_INLINE __mmask16 OutputMask(int outputs, int output) {
   return left >= 16 ? static_cast<__mmask16>(0xFFFF) : static_cast<__mmask16>((1u << left) - 1);
 }
 
-// float(acc) * (a_scale * w_scale) + bias, rounded after each operation as the scalar kernel does.
-SV_INLINE void StoreOutputs(__m512i acc, float a_scale, __m512 w_scale, const float* bias, __m512 bias_vector,
-                            __mmask16 mask, float* y) {
-  const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(a_scale), w_scale);
-  __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), scale);
-  if (bias != nullptr) product = _mm512_add_ps(product, bias_vector);
-  _mm512_mask_storeu_ps(y, mask, product);
-}
+// Scales and biases of one panel, absent outputs zero.
+struct PanelEpilogue {
+  __mmask16 mask;
+  __m512 scale, bias;
+  bool has_bias;
+
+  SV_INLINE PanelEpilogue(const float* w_scale, const float* w_bias, int outputs, int output)
+      : mask(OutputMask(outputs, output)),
+        scale(_mm512_maskz_loadu_ps(mask, w_scale + output)),
+        bias(w_bias != nullptr ? _mm512_maskz_loadu_ps(mask, w_bias + output) : _mm512_setzero_ps()),
+        has_bias(w_bias != nullptr) {}
+
+  // y[o] = float(acc[o]) * (a_scale * scale[o]) + bias[o], rounded after each operation as the scalar kernel does.
+  SV_INLINE void Store(__m512i acc, float a_scale, float* y) const {
+    __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(_mm512_set1_ps(a_scale), scale));
+    if (has_bias) product = _mm512_add_ps(product, bias);
+    _mm512_mask_storeu_ps(y, mask, product);
+  }
+};
 
 }  // namespace
 }  // namespace sottovoce

@@ -54,7 +54,10 @@ void Run(KernelTable<GemmKernel<Matrix>> table, const QuantizedRows& a, const Ma
     tile.data += static_cast<size_t>(row) * a.stride;
     tile.scale += row;
     tile.sum += row;
-    tile.rows = std::min(a.rows - row, kernel->max_rows);
+    // Tiles of equal height: 10 rows are 5 + 5, not 9 + 1.
+    const int left = a.rows - row;
+    const int tiles = (left + kernel->max_rows - 1) / kernel->max_rows;
+    tile.rows = (left + tiles - 1) / tiles;
     kernel->run(tile, w, bias, out, y_stride);
     row += tile.rows;
   }
