@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnx_bert
 import onnxruntime
+
 import sottovoce as sv
 from sottovoce import _native
 from sottovoce.cli.bench import utterance_of

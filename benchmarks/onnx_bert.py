@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
+
 from sottovoce.export.artifact_weights import ArtifactWeights
 
 _MICROSOFT = "com.microsoft"

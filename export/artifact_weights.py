@@ -9,6 +9,7 @@ from typing import Any
 import gguf
 import numpy as np
 import numpy.typing as npt
+
 from sottovoce.export import packing
 
 Floats = npt.NDArray[np.float32]

@@ -94,7 +94,8 @@ def _padded(codes: Codes, row_multiple: int, col_multiple: int, value: int) -> B
 def _ternary_fields(codes: Codes) -> Codes:
     if codes.size and (codes.min() < -1 or codes.max() > 1):
         raise ValueError(f"ternary codes: wanted -1, 0 or 1, got {codes.min()} to {codes.max()}")
-    return (codes + np.int8(1)).astype(np.int8)
+    fields: Codes = (codes + np.int8(1)).astype(np.int8)
+    return fields
 
 
 def pack_q2p16x4(codes: Codes) -> Bytes:

@@ -21,11 +21,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sottovoce.tokenizer import Tokenizer
 from tokenizers import Tokenizer as Reference
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from sottovoce.tokenizer import Tokenizer
 
 MODES = {
     "uncased": (True, True, True),

@@ -229,7 +229,7 @@ class JointBert(nn.Module):
     def _attend(
         self, h: Tensor, index: int, keep: Tensor, blocked: Tensor, scores: list[Tensor] | None, trace: Trace | None
     ) -> Tensor:
-        part: Attention = self.layer[index].attention  # type: ignore[assignment, union-attr]
+        part: Attention = self.layer[index].attention  # type: ignore[assignment]
         name, kind = f"layer.{index}.attention", self.config.quantization.encoder
         x = self._input(h, keep, kind, f"{name}.input", trace)
         query, key, value = part.query(x), part.key(x), part.value(x)
@@ -247,7 +247,7 @@ class JointBert(nn.Module):
         return normed
 
     def _feed_forward(self, h: Tensor, index: int, keep: Tensor, exact: bool, trace: Trace | None) -> Tensor:
-        part: FeedForward = self.layer[index].ffn  # type: ignore[assignment, union-attr]
+        part: FeedForward = self.layer[index].ffn  # type: ignore[assignment]
         name, kind = f"layer.{index}.ffn", self.config.quantization.encoder
         up = part.up(self._input(h, keep, kind, f"{name}.up.input", trace))
         active = gelu(up, exact=exact) if self.config.hidden_activation == "gelu" else up.relu()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+
 from sottovoce.export.artifact_weights import ArtifactWeights
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
 from sottovoce.models import resolve

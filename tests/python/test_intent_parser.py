@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import sottovoce as sv
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import sottovoce as sv
 from sottovoce.models import bundled, resolve
 
 REQUESTS = {

@@ -10,9 +10,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-import sottovoce as sv
 import torch
 from reference_model import reference_of
+
+import sottovoce as sv
 from sottovoce._native import kernels
 from sottovoce.export import packing
 from sottovoce.export.models.bert import BertConfig, JointBert, Product, Quantization

@@ -8,15 +8,16 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-import sottovoce
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sottovoce.errors import SottovoceError
-from sottovoce.tokenizer import Tokenizer
 from tokenizers import Tokenizer as Reference
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
+
+import sottovoce
+from sottovoce.errors import SottovoceError
+from sottovoce.tokenizer import Tokenizer
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 LINES = (GOLDEN / "scripts.txt").read_text(encoding="utf-8").split("\n")

@@ -18,7 +18,7 @@ from sottovoce.export.compress.projection import layer_map, shrink
 from sottovoce.export.models.bert import BertConfig, JointBert
 from sottovoce.export.train.nlu.backbone import read_config, read_encoder
 from sottovoce.export.train.nlu.batches import Batch, Example, bucketed, collate, encode_words
-from sottovoce.export.train.nlu.loop import Losses, LoopSettings, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
 from sottovoce.export.train.nlu.tokenization import WordTokenizer
 
 PROJECTION_SENTENCES = 400  # whose states fit the projection

@@ -15,7 +15,7 @@ from sottovoce.export.train.nlu.batches import IGNORED, Batch, encode_words
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
 from sottovoce.export.train.nlu.general import PROJECTION_SENTENCES, StudentShape
-from sottovoce.export.train.nlu.loop import Losses, LoopSettings, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
 from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.teacher import supervised_losses
 

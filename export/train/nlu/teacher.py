@@ -13,7 +13,7 @@ from sottovoce.export.train.nlu.backbone import read_config, read_encoder
 from sottovoce.export.train.nlu.batches import IGNORED, Batch
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
-from sottovoce.export.train.nlu.loop import Losses, LoopSettings, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
 from sottovoce.export.train.nlu.task import Task
 
 OUTLIER_WEIGHT = 0.5  # of the uniform-intent loss (Hendrycks et al., "Outlier Exposure", 2019)
