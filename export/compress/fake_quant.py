@@ -77,10 +77,8 @@ class _QuantizedProduct(Function):
             rows = quantize_rows(weight, kind)
             codes, weight_scale = rows.codes.float(), rows.scale.float()
         largest = weight.shape[-1] * 127 * (1 if kind == "ternary" else 127)
-        if largest < FLOAT32_EXACT:
-            accumulator = values @ codes.t()
-        else:
-            accumulator = (values.double() @ codes.double().t()).float()
+        exact = largest < FLOAT32_EXACT
+        accumulator = values @ codes.t() if exact else (values.double() @ codes.double().t()).float()
         ctx.save_for_backward(values, scale, codes, weight_scale)
         return accumulator * (scale.unsqueeze(-1) * weight_scale)
 

@@ -155,7 +155,7 @@ def test_bad_arguments(parser: sv.IntentParser) -> None:
 
 
 def test_a_recognizer_is_no_parser() -> None:
-    with pytest.raises(sv.UnsupportedError, match="conv-transformer-transducer.*wanted 'bert-intent-slot'"):
+    with pytest.raises(sv.UnsupportedError, match=r"conv-transformer-transducer.*wanted 'bert-intent-slot'"):
         sv.IntentParser.from_pretrained("en-micro")
 
 
