@@ -14,6 +14,12 @@ constexpr int kPrefetchBytes = 1024;
 
 typedef int32_t ActivationGroup __attribute__((may_alias, aligned(1)));
 
+// acc += the pair sums of codes x group. In place: left to itself gcc 12 renames the accumulators and spills them.
+SV_INLINE void AddPairs(__m256i& acc, __m256i codes, __m256i group) {
+  const __m256i pairs = _mm256_maddubs_epi16(codes, group);
+  asm("vpaddw %1, %0, %0" : "+x"(acc) : "x"(pairs));
+}
+
 template <int kRows>
 __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y,
                                     size_t y_stride) {
@@ -43,8 +49,8 @@ __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ2& w, c
           for (int r = 0; r < kRows; ++r) {
             const __m256i group =
                 _mm256_set1_epi32(*reinterpret_cast<const ActivationGroup*>(x + r * a.stride + 4 * f));
-            acc[r][0] = _mm256_add_epi16(acc[r][0], _mm256_maddubs_epi16(codes0, group));
-            acc[r][1] = _mm256_add_epi16(acc[r][1], _mm256_maddubs_epi16(codes1, group));
+            AddPairs(acc[r][0], codes0, group);
+            AddPairs(acc[r][1], codes1, group);
           }
         }
         panel += 64;
