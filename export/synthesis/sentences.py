@@ -37,7 +37,7 @@ def swap_slots(
             if slot:
                 values[slot].add(text)
     pools = {slot: sorted(found) for slot, found in values.items()}
-    known = set(excluded) | {text for words, _ in sentences if (text := spoken_form(" ".join(words)))}
+    known = set(excluded) | {form for words, _ in sentences if (form := spoken_form(" ".join(words)))}
     result: list[str] = []
     for _ in range(20 * count):
         if len(result) == count:

@@ -42,7 +42,8 @@ def mix_noise(samples: Floats, noise: Floats, snr_db: float) -> Floats:
     if signal_power <= 0 or noise_power <= 0:
         return samples
     scale = np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10))
-    return np.clip(samples + noise * np.float32(scale), -1.0, 1.0)
+    mixed: Floats = np.clip(samples + noise * np.float32(scale), -1.0, 1.0)
+    return mixed
 
 
 def perturb(samples: Floats, noises: list[Floats], config: PerturbationConfig, rng: np.random.Generator) -> Floats:
