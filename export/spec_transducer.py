@@ -44,7 +44,9 @@ def transducer_entries(metadata: Mapping[str, Any]) -> list[Entry]:
             channels, freq = conv.channels, (freq - 1) // conv.stride_freq + 1 if freq else 0
         width = size(f"{prefix}model_dim")
         if (channels, freq) != (width, 0):
-            raise DataError(f"{prefix}convs: wanted a last conv1d of {width} channels, found {metadata[f'{prefix}convs'][-1]}")
+            raise DataError(
+                f"{prefix}convs: wanted a last conv1d of {width} channels, found {metadata[f'{prefix}convs'][-1]}"
+            )
         entries += _layers(metadata, prefix, size(f"{prefix}num_kv_heads"))
     entries += _norm("encoder.norm", width)
     vocab, embedding, predictor = (len(metadata["tokenizer.pieces"]), *map(size, _PREDICTOR_SIZES))
@@ -74,7 +76,9 @@ def _layers(metadata: Mapping[str, Any], prefix: str, kv_heads: int) -> list[Ent
     query, key = metadata_size(metadata, f"{prefix}num_heads") * head, kv_heads * head
     contexts = metadata[f"{prefix}left_context"]
     if len(contexts) != metadata[f"{prefix}num_layers"]:
-        raise DataError(f"{prefix}left_context: wanted {metadata[f'{prefix}num_layers']} entries, found {len(contexts)}")
+        raise DataError(
+            f"{prefix}left_context: wanted {metadata[f'{prefix}num_layers']} entries, found {len(contexts)}"
+        )
     entries = []
     for layer, left in enumerate(contexts):
         stem = f"{prefix}layer.{layer}."

@@ -44,7 +44,9 @@ sv_status sv_recognizer_open_memory(const void* data, size_t bytes, sv_recognize
   });
 }
 
-void sv_recognizer_free(sv_recognizer* recognizer) { delete recognizer; }
+void sv_recognizer_free(sv_recognizer* recognizer) {
+  delete recognizer;
+}
 
 sv_status sv_recognizer_stream(const sv_recognizer* recognizer, sv_stream** stream) {
   return Guard([&]() -> Status {
@@ -81,7 +83,9 @@ sv_status sv_stream_finish(sv_stream* stream, sv_recognition_result** result) {
   });
 }
 
-void sv_stream_free(sv_stream* stream) { delete stream; }
+void sv_stream_free(sv_stream* stream) {
+  delete stream;
+}
 
 const char* sv_recognition_result_text(const sv_recognition_result* result) {
   return result != nullptr ? result->result.text.c_str() : "";
@@ -103,4 +107,6 @@ sv_status sv_recognition_result_word(const sv_recognition_result* result, size_t
   });
 }
 
-void sv_recognition_result_free(sv_recognition_result* result) { delete result; }
+void sv_recognition_result_free(sv_recognition_result* result) {
+  delete result;
+}

@@ -17,10 +17,18 @@ HELP = "a speech recogniser"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help="artifact, bundled name, or with --reference a checkpoint.pt")
-    parser.add_argument("--manifest", action="append", required=True, metavar="TSV[:SPLIT]", help="recordings and transcripts")
-    parser.add_argument("--reference", choices=["f32", "int8"], help="run a checkpoint by the torch reference, so computed")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N recordings of each manifest")
-    parser.add_argument("--hypotheses", metavar="FILE", help="write id, transcript and what was recognised, tab-separated")
+    parser.add_argument(
+        "--manifest", action="append", required=True, metavar="TSV[:SPLIT]", help="recordings and transcripts"
+    )
+    parser.add_argument(
+        "--reference", choices=["f32", "int8"], help="run a checkpoint by the torch reference, so computed"
+    )
+    parser.add_argument(
+        "--limit", type=int, default=0, metavar="N", help="only the first N recordings of each manifest"
+    )
+    parser.add_argument(
+        "--hypotheses", metavar="FILE", help="write id, transcript and what was recognised, tab-separated"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object: a list under `sets`")
 
 

@@ -18,9 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.pt")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
-    parser.add_argument("--weights", choices=["int8", "f32"], default="int8", help="how weights are stored (default: int8)")
+    parser.add_argument(
+        "--weights", choices=["int8", "f32"], default="int8", help="how weights are stored (default: int8)"
+    )
     parser.add_argument("--name", required=True, help="the artifact's name")
-    parser.add_argument("--license", default="Apache-2.0", metavar="SPDX", help="licence of the weights (default: Apache-2.0)")
+    parser.add_argument(
+        "--license", default="Apache-2.0", metavar="SPDX", help="licence of the weights (default: Apache-2.0)"
+    )
     parser.add_argument("--metrics", metavar="JSON", help="file with an object of figures")
     parser.add_argument("--attribution", metavar="JSON", help="file with a list of sources and their licences")
 

@@ -17,12 +17,20 @@ HELP = "a speech recogniser"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--manifest", "--data", action="append", required=True, metavar="PATH[:SPLIT][*WEIGHT]", help="train on")
-    parser.add_argument("--dev", action="append", default=[], metavar="PATH[:SPLIT]", help="print the WER on this now and then")
-    parser.add_argument("--noise", action="append", default=[], metavar="PATH[:SPLIT]", help="recordings of noise to mix in")
+    parser.add_argument(
+        "--manifest", "--data", action="append", required=True, metavar="PATH[:SPLIT][*WEIGHT]", help="train on"
+    )
+    parser.add_argument(
+        "--dev", action="append", default=[], metavar="PATH[:SPLIT]", help="print the WER on this now and then"
+    )
+    parser.add_argument(
+        "--noise", action="append", default=[], metavar="PATH[:SPLIT]", help="recordings of noise to mix in"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
     parser.add_argument("--cache", metavar="DIR", help="folder of cached features (default: OUT/cache)")
-    parser.add_argument("--copies", type=int, default=1, help="perturbed variants of an utterance, 0: as it is (default: 1)")
+    parser.add_argument(
+        "--copies", type=int, default=1, help="perturbed variants of an utterance, 0: as it is (default: 1)"
+    )
     parser.add_argument("--config", metavar="JSON", help="file with a RecipeConfig; other options override it")
     parser.add_argument("--audio-hours", type=float, metavar="H", help="audio to see in all (default: 30)")
     parser.add_argument("--batch-seconds", type=float, metavar="S", help="audio in a batch (default: 64)")

@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--text", action="append", default=[], metavar="FILE", help="sentences, one a line")
     parser.add_argument("--swap", metavar="DIR", help="labelled sentences whose slot values to exchange")
-    parser.add_argument("--exclude", action="append", default=[], metavar="FILE", help="sentences never to speak, one a line")
+    parser.add_argument(
+        "--exclude", action="append", default=[], metavar="FILE", help="sentences never to speak, one a line"
+    )
     parser.add_argument("--count", type=int, default=5000, help="sentences at most (default: 5000)")
     parser.add_argument("--skip", type=int, default=0, help="leave out as many first, after shuffling")
     parser.add_argument(

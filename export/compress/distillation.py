@@ -19,7 +19,9 @@ class StudentWithFit(nn.Module):
     model: the student; layers[i] is the teacher layer (0-based) that student layer i imitates.
     """
 
-    def __init__(self, model: JointBert, teacher_hidden: int, layers: Sequence[int], basis: Tensor | None = None) -> None:
+    def __init__(
+        self, model: JointBert, teacher_hidden: int, layers: Sequence[int], basis: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.layers = list(layers)
@@ -71,7 +73,9 @@ def soft_cross_entropy(found: Tensor, wanted: Tensor, temperature: float = 1.0) 
     return each.mean() * temperature**2
 
 
-def logit_losses(found: BertOutput, wanted: BertOutput, tagged: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+def logit_losses(
+    found: BertOutput, wanted: BertOutput, tagged: Tensor, temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """(intent, slot) divergence from the teacher; `tagged` (batch, tokens) bool picks the pieces that carry a tag."""
     intent = soft_cross_entropy(found.intent_logits, wanted.intent_logits, temperature)
     slot = soft_cross_entropy(found.slot_logits[tagged], wanted.slot_logits[tagged], temperature)

@@ -30,7 +30,9 @@ class QuantizedActivation(NamedTuple):
 
 class _QuantizeActivation(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, keep: Tensor | None, clip: float, granularity: Granularity) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, x: Tensor, keep: Tensor | None, clip: float, granularity: Granularity
+    ) -> tuple[Tensor, Tensor]:
         ctx.clip = clip
         if clip > 0:
             ctx.save_for_backward(x)

@@ -49,7 +49,9 @@ def informative_channels(moment: Tensor, count: int) -> Tensor:
     return kept
 
 
-def _low_rank(left: Tensor, right: Tensor, root: Tensor, inverse: Tensor, rank: int, *, both: bool) -> tuple[Tensor, Tensor]:
+def _low_rank(
+    left: Tensor, right: Tensor, root: Tensor, inverse: Tensor, rank: int, *, both: bool
+) -> tuple[Tensor, Tensor]:
     """Rank-reduced (left, right), each (width, inputs), so that left^T right is best kept for inputs of covariance root^2.
 
     `both`: both sides read inputs (query, key); otherwise only the right one does (output, value).
@@ -110,7 +112,8 @@ class _Shrinker:
         for head in range(self.teacher.num_heads):
             part = slice(head * width, (head + 1) * width)
             parts = {
-                name: _with_bias(get[f"{source}.{name}.weight"][part], get[f"{source}.{name}.bias"][part]) for name in rows
+                name: _with_bias(get[f"{source}.{name}.weight"][part], get[f"{source}.{name}.bias"][part])
+                for name in rows
             }
             query, key = _low_rank(parts["query"], parts["key"], root, inverse, narrow, both=True)
             out, value = _low_rank(output[:, part].t(), parts["value"], root, inverse, narrow, both=False)
@@ -149,7 +152,9 @@ class _Shrinker:
             states = trace["embeddings.norm" if old == 0 else f"layer.{old - 1}.ffn.norm"]
             middle = trace[f"{source}.attention.norm"]
             self.attention(f"{source}.attention", f"{target}.attention", states)
-            self.norm(f"{source}.attention.norm", f"{target}.attention.norm", trace[f"{source}.attention.output"] + states)
+            self.norm(
+                f"{source}.attention.norm", f"{target}.attention.norm", trace[f"{source}.attention.output"] + states
+            )
             self.feed_forward(f"{source}.ffn", f"{target}.ffn")
             self.norm(f"{source}.ffn.norm", f"{target}.ffn.norm", trace[f"{source}.ffn.down"] + middle)
         for name in ("intent", "slot"):
@@ -167,7 +172,9 @@ def shrink(teacher: JointBert, student: BertConfig, sentences: list[list[int]]) 
     config = teacher.config
     wanted = ("num_layers", "hidden_size", "head_size", "ffn_size")
     if any(getattr(student, name) > getattr(config, name) for name in wanted) or student.num_heads != config.num_heads:
-        raise ValueError(f"student: wanted at most the teacher's shape and its {config.num_heads} heads, found {student}")
+        raise ValueError(
+            f"student: wanted at most the teacher's shape and its {config.num_heads} heads, found {student}"
+        )
     if student.pooler_activation != "none" or config.pooler_activation != "none":
         raise ValueError("projection: wanted models without a pooler")
     teacher.eval()

@@ -1,10 +1,10 @@
 /* Sottovoce: on-device speech and language understanding. The public C API.
  *
- * Every fallible function returns sv_status and leaves its output untouched on failure; sv_last_error() then says what was
- * wrong, on the same thread. Nothing is thrown, printed or aborted. Text is UTF-8, not necessarily terminated on the way in
- * (a length goes with it) and always terminated on the way out. Models are immutable and may be shared between threads; a
- * stream or a result belongs to one thread at a time. Every handle is freed by its own function, which takes NULL too.
- * Option structs begin with struct_size = sizeof(the struct); NULL options mean the defaults.
+ * Every fallible function returns sv_status and leaves its output untouched on failure; sv_last_error() then says what
+ * was wrong, on the same thread. Nothing is thrown, printed or aborted. Text is UTF-8, not necessarily terminated on
+ * the way in (a length goes with it) and always terminated on the way out. Models are immutable and may be shared
+ * between threads; a stream or a result belongs to one thread at a time. Every handle is freed by its own function,
+ * which takes NULL too. Option structs begin with struct_size = sizeof(the struct); NULL options mean the defaults.
  */
 #ifndef SOTTOVOCE_SOTTOVOCE_H_
 #define SOTTOVOCE_SOTTOVOCE_H_

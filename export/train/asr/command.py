@@ -97,7 +97,9 @@ def train(options: argparse.Namespace, out: Path) -> None:
             model = trainer.averaged_model()
             rates = {c.name: recipe.word_error_rate(model, trainer.pieces, c, DEV_UTTERANCES) for c in dev_sets}
             if rates:
-                console.print(f"step {trainer.step_number}, WER %: " + ", ".join(f"{k} {v:.1f}" for k, v in rates.items()))
+                console.print(
+                    f"step {trainer.step_number}, WER %: " + ", ".join(f"{k} {v:.1f}" for k, v in rates.items())
+                )
                 with open(out / "dev.jsonl", "a", encoding="utf-8") as file:
                     file.write(json.dumps({"step": trainer.step_number, "word_error_rate": rates}) + "\n")
 

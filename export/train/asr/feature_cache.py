@@ -71,7 +71,12 @@ def cache_features(
     """
     utterances = [u for u in read_manifest(source.path, source.split) if u.text and u.seconds <= max_seconds]
     settings = {
-        "manifest": [str(source.path.resolve()), source.split, source.path.stat().st_size, source.path.stat().st_mtime_ns],
+        "manifest": [
+            str(source.path.resolve()),
+            source.split,
+            source.path.stat().st_size,
+            source.path.stat().st_mtime_ns,
+        ],
         "options": [preset, copies, asdict(perturbation or PerturbationConfig()), max_seconds, seed, len(noises or [])],
     }
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

@@ -49,7 +49,9 @@ def transducer_loss(
     return -final[batch, logit_lengths.long() - 1, target_lengths.long()].float()
 
 
-def _torchaudio_loss(logits: Tensor, targets: Tensor, logit_lengths: Tensor, target_lengths: Tensor, blank: int) -> Tensor:
+def _torchaudio_loss(
+    logits: Tensor, targets: Tensor, logit_lengths: Tensor, target_lengths: Tensor, blank: int
+) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # 2.9 announces that it will move; this is the one place that calls it
         import torchaudio.functional

@@ -120,7 +120,9 @@ def load_audio(utterances: list[Utterance]) -> Iterator[Floats]:
                 end = len(stream) if utterance.count < 0 else utterance.start + utterance.count
                 samples = stream[utterance.start : end]
                 if len(samples) < end - utterance.start - SAMPLE_RATE // 10:
-                    raise DataError(f"{utterance.audio}: {utterance.identity} wanted samples up to {end}, found {len(stream)}")
+                    raise DataError(
+                        f"{utterance.audio}: {utterance.identity} wanted samples up to {end}, found {len(stream)}"
+                    )
         except (OSError, KeyError, tarfile.TarError, soundfile.SoundFileError) as error:
             raise DataError(f"{utterance.audio}: cannot read {utterance.identity}: {error}") from None
         if samples.ndim == 2:

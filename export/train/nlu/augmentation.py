@@ -24,7 +24,9 @@ class Augmenter:
     word_share: float = 0.15  # of its words outside slots, when there are neighbours
 
     @classmethod
-    def collect(cls, utterances: Sequence[Utterance], neighbours: Mapping[str, Sequence[str]] | None = None) -> Augmenter:
+    def collect(
+        cls, utterances: Sequence[Utterance], neighbours: Mapping[str, Sequence[str]] | None = None
+    ) -> Augmenter:
         """Gathers the slot values of a training set."""
         values: dict[str, dict[tuple[str, ...], None]] = {}
         for utterance in utterances:

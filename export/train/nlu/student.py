@@ -88,9 +88,7 @@ def distil_task(
         trained=student,
         settings=settings,
         make_batches=make_batches,
-        losses=lambda batch: distillation_losses(
-            student, teacher, batch, logits=epoch_now[0] >= intermediate_epochs
-        ),
+        losses=lambda batch: distillation_losses(student, teacher, batch, logits=epoch_now[0] >= intermediate_epochs),
         evaluate=lambda: validation(model, task.encoder, task.splits["valid"]),
     )
     best = run_stage(stage)
