@@ -251,6 +251,20 @@ def test_a_mistake_leaves_no_traceback() -> None:
     assert b"absent.gguf" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems want file names to be text")
+def test_a_file_name_of_bad_bytes(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.wav"
+    for content in (None, b"no WAV"):
+        if content is not None:
+            with open(path, "wb") as file:
+                file.write(content)
+        for command in (b"transcribe", b"info"):
+            arguments = [os.fsencode(sys.executable), b"-c", LAUNCH.encode(), command, path]
+            done = subprocess.run(arguments, capture_output=True, timeout=120)
+            assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+            assert b".wav" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["", "understand", "transcribe", "parse", "info", "models", "bench", "bench nlu"])
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
