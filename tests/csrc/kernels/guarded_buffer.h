@@ -20,7 +20,9 @@ class GuardedBuffer {
   T* data() { return reinterpret_cast<T*>(bytes_.data() + begin_); }
   T& operator[](size_t i) { return data()[i]; }
   size_t size() const { return count_; }
-  void Fill(const std::vector<T>& values) { std::memcpy(bytes_.data() + begin_, values.data(), count_ * sizeof(T)); }
+  void Fill(const std::vector<T>& values) {
+    if (count_ > 0) std::memcpy(bytes_.data() + begin_, values.data(), count_ * sizeof(T));
+  }
 
   // False once anything outside the elements was written.
   bool Intact() const {
