@@ -101,7 +101,9 @@ void Resampler::Reset() {
 
 size_t Resampler::Accept(const float* samples, size_t count) {
   if (finished_) return 0;
-  if (count > buffer_.size() - buffered_) {
+  // The last `taps` places are kept free for the silence that Finish() adds.
+  const size_t capacity = buffer_.size() - static_cast<size_t>(filters_->taps());
+  if (count > capacity - buffered_) {
     const int64_t wanted_from = base_ - (filters_->taps() / 2 - 1);
     const size_t drop = static_cast<size_t>(
         std::min<int64_t>(std::max<int64_t>(wanted_from - first_, 0), static_cast<int64_t>(buffered_)));
@@ -109,9 +111,7 @@ size_t Resampler::Accept(const float* samples, size_t count) {
     first_ += static_cast<int64_t>(drop);
     buffered_ -= drop;
   }
-  // Room for the silence that Finish() adds is kept free.
-  const size_t room = buffer_.size() - static_cast<size_t>(filters_->taps()) - buffered_;
-  const size_t taken = std::min(count, buffered_ < buffer_.size() - static_cast<size_t>(filters_->taps()) ? room : 0);
+  const size_t taken = std::min(count, capacity - buffered_);
   std::copy(samples, samples + taken, buffer_.data() + buffered_);
   buffered_ += taken;
   num_inputs_ += static_cast<int64_t>(taken);
