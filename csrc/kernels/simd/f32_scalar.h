@@ -71,17 +71,27 @@ inline VecF NegMulAdd(VecF a, VecF b, VecF c) {
 inline VecF Abs(VecF x) {
   return fabsf(x);
 }
+// A mask rather than a branch: signs and magnitudes come in no order that a branch predictor could learn.
+inline VecF Select(bool first, VecF a, VecF b) {
+  uint32_t a_bits, b_bits;
+  memcpy(&a_bits, &a, sizeof a_bits);
+  memcpy(&b_bits, &b, sizeof b_bits);
+  const uint32_t mask = 0u - static_cast<uint32_t>(first), bits = (a_bits & mask) | (b_bits & ~mask);
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
 inline VecF Max(VecF limit, VecF x) {
-  return x < limit ? limit : x;
+  return Select(x < limit, limit, x);
 }
 inline VecF Min(VecF limit, VecF x) {
-  return x > limit ? limit : x;
+  return Select(x > limit, limit, x);
 }
 inline VecF ZeroIfLess(VecF x, float limit, VecF value) {
-  return x < limit ? 0.0f : value;
+  return Select(x < limit, 0.0f, value);
 }
 inline VecF SelectLess(VecF x, float limit, VecF less, VecF other) {
-  return x < limit ? less : other;
+  return Select(x < limit, less, other);
 }
 inline VecF ZeroBeyond(VecF x, int n) {
   return n > 0 ? x : 0.0f;
