@@ -15,8 +15,12 @@ SV_BIND(artifact) {
   py::class_<Artifact, std::shared_ptr<Artifact>>(module, "Artifact")
       .def_static("open",
                   [](const py::bytes& path) {
-                    auto artifact = ValueOrThrow(Artifact::OpenFile(std::string(path)));
-                    return std::const_pointer_cast<Artifact>(artifact);
+                    const std::string name = path;
+                    auto artifact = [&name] {
+                      py::gil_scoped_release release;  // the checksums read the whole file
+                      return Artifact::OpenFile(name);
+                    }();
+                    return std::const_pointer_cast<Artifact>(ValueOrThrow(std::move(artifact)));
                   })
       .def_property_readonly("metadata",
                              [](const Artifact& artifact) {

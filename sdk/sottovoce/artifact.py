@@ -26,10 +26,12 @@ class Artifact:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Artifact:
-        """Open and check a file: structure, ranges, version and a checksum of every tensor.
+        """Open and check a file: structure, ranges, version, checksums of the header and of every tensor.
 
         Raises:
             ModelNotFoundError: no such file.
+            InvalidInputError: a directory, pipe or device.
+            InputOutputError: the system refused to open or map it.
             DataError: corrupt, truncated or no artifact at all.
             UnsupportedError: of a newer version, or in need of a feature this build lacks.
         """

@@ -77,17 +77,17 @@ def test_broken(case: Broken) -> None:
         sv.IntentParser.from_bytes(case.data)
 
 
-def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
+def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     data = build(good())
-    for size in range(len(data)):
+    for size in range(0, len(data), 7):  # every one in tests/csrc/artifact/broken_test.cc
         with pytest.raises(sv.DataError):
             sv.Artifact.open(write(tmp_path, data[:size]))
     sv.Artifact.open(write(tmp_path, data))
 
 
-def test_a_file_with_any_byte_flipped_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
     data = build(good())
-    for at in range(len(data)):
+    for at in range(0, len(data), 7):  # every bit in tests/csrc/artifact/broken_test.cc
         flipped = bytearray(data)
         flipped[at] ^= 1 << at % 8
         with pytest.raises((sv.DataError, sv.UnsupportedError)):
