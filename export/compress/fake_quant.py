@@ -42,7 +42,8 @@ class _QuantizeActivation(Function):
             # One scale an utterance: padding of a batch must not count, the runtime never sees it.
             peak = peak if keep is None else peak * keep
             peak = peak.amax(-1, keepdim=True).expand_as(peak)
-        factor = torch.where(peak > 0, 127.0 / peak, torch.zeros_like(peak))
+        # A true division, as the runtime's: torch computes `127.0 / peak` as 127 times a rounded reciprocal.
+        factor = torch.where(peak > 0, torch.full_like(peak, 127.0) / peak, torch.zeros_like(peak))
         # Padding rows of a batch may exceed a per-tensor peak; they are dropped later, the clamp keeps them 8-bit.
         values = (x * factor.unsqueeze(-1)).round_().clamp_(-127, 127)
         scale = peak / 127.0
