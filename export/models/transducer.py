@@ -41,7 +41,7 @@ class ConvSpec:
         except ValueError:
             values = []
         if kind == "conv2d" and len(values) == 6:
-            spec = ConvSpec(*values[:5], relu=bool(values[5]))
+            spec = ConvSpec(values[0], values[1], values[2], values[3], values[4], bool(values[5]))
         elif kind == "conv1d" and len(values) == 4:
             spec = ConvSpec(values[0], 0, values[1], 0, values[2], bool(values[3]))
         else:
@@ -88,11 +88,11 @@ class TransducerConfig:
     """All of the network but its vocabulary's pieces. Defaults: `micro`, 80 ms a frame, 70 ms look-ahead."""
 
     blocks: tuple[BlockConfig, ...] = (
-        BlockConfig(("conv2d:3,7,2,2,24,1", "conv2d:3,5,2,2,24,1", "conv1d:1,1,144,0"), 2, 144, 4, 36, 432, (24, 24)),
-        BlockConfig(("conv1d:3,2,320,1", "conv1d:1,1,192,0"), 5, 192, 4, 48, 576, (24, 24, 24, 32, 32)),
+        BlockConfig(("conv2d:3,7,2,2,24,1", "conv2d:3,5,2,2,24,1", "conv1d:1,1,128,0"), 1, 128, 4, 32, 384, (24,)),
+        BlockConfig(("conv1d:3,2,256,1", "conv1d:1,1,160,0"), 5, 160, 4, 40, 480, (24, 24, 24, 32, 32)),
     )
-    predictor: PredictorConfig = field(default_factory=lambda: PredictorConfig(96, 192, 1, 4, 48, 384, (8,)))
-    joiner_dim: int = 192
+    predictor: PredictorConfig = field(default_factory=lambda: PredictorConfig(96, 160, 1, 4, 40, 320, (8,)))
+    joiner_dim: int = 160
     vocab_size: int = 256
     num_mels: int = 80
     norm_epsilon: float = 1e-5
@@ -212,12 +212,16 @@ class Layer(nn.Module):
         self.up = Product(model_dim, ffn)
         self.down = Product(ffn, model_dim)
         self.dropout = nn.Dropout(dropout)
+        with torch.no_grad():  # what a layer adds starts small beside what it got
+            self.output.weight *= 0.4
+            self.down.weight *= 0.4
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (batch, time, model_dim) -> same; frame i sees frames i - left .. i."""
         x = x + self.dropout(self._attend(self.attention_norm(x)))
-        hidden: Tensor = self.down(self.dropout(F.relu(self.up(self.ffn_norm(x)))))
-        return x + self.dropout(hidden)
+        hidden = self.down(self.dropout(F.relu(self.up(self.ffn_norm(x)))))
+        out: Tensor = x + self.dropout(hidden)
+        return out
 
     def _attend(self, x: Tensor) -> Tensor:
         batch, time, _ = x.shape
@@ -365,14 +369,20 @@ class Transducer(nn.Module):
         """Log-mel features (..., mels) to zero mean and unit variance over the training set."""
         return (features - self.mean) * self.inverse_std
 
-    def forward(self, normalized: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Training's view of the network.
+    def join(self, encoded: Tensor, targets: Tensor) -> Tensor:
+        """Return the logits of every frame after every prefix of the labels.
+
+        encoded: (batch, frames, model_dim); targets: (batch, labels) -> (batch, frames, labels + 1, vocab).
+        """
+        predicted = self.predictor(F.pad(targets, (1, 0), value=BLANK))
+        logits: Tensor = self.joiner(self.joiner.encoder(encoded).unsqueeze(2), self.joiner.predictor(predicted).unsqueeze(1))
+        return logits
+
+    def forward(self, normalized: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode and join.
 
         normalized: (batch, frames, mels), zero beyond each of lengths (batch); targets: (batch, labels).
-        Returns logits (batch, encoder frames, labels + 1, vocab), encoder lengths (batch), encoded (batch, frames, dim).
+        Returns logits (batch, encoder frames, labels + 1, vocab) and the encoder frames of each (batch).
         """
         encoded, encoded_lengths = self.encoder(normalized, lengths)
-        predicted = self.predictor(F.pad(targets, (1, 0), value=BLANK))
-        e = self.joiner.encoder(encoded).unsqueeze(2)
-        p = self.joiner.predictor(predicted).unsqueeze(1)
-        return self.joiner(e, p), encoded_lengths, encoded
+        return self.join(encoded, targets), encoded_lengths

@@ -23,6 +23,7 @@ from sottovoce.export.train.asr.augment import AugmentConfig, augment, random_ga
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.decoding import transcribe_features
 from sottovoce.export.train.asr.feature_cache import CachedCorpus
+from sottovoce.export.train.asr.flat_start import flat_start_loss, spread_labels
 from sottovoce.export.train.asr.losses import ctc_loss, transducer_loss
 from sottovoce.export.train.asr.pieces import PieceModel, Pieces, train_pieces
 from sottovoce.export.train.asr.sampler import Item, epoch_batches
@@ -39,13 +40,15 @@ class RecipeConfig:
     audio_hours: float = 30.0  # to see in all, copies of an utterance counted each time
     batch_seconds: float = 64.0
     short_first_seconds: float = 3.0
-    learning_rate: float = 2e-3  # at the end of the warm-up
+    learning_rate: float = 8e-4  # at the end of the warm-up
     final_rate: float = 0.02  # of the peak, at the end of the cosine
     warmup_steps: int = 300
     weight_decay: float = 1e-2
-    clip_norm: float = 5.0
+    clip_norm: float = 1.0
     ema_decay: float = 0.998
     ctc_weight: float = 0.3
+    flat_start_hours: float = 1.0  # audio on which labels spread evenly over the speech guide the encoder
+    ctc_first_hours: float = 3.0  # audio on which only CTC trains the encoder: it aligns sooner, and a step costs less
     seed: int = 1
     checkpoint_minutes: float = 3.0
     dev_steps: int = 500  # between two looks at the dev sets
@@ -60,7 +63,8 @@ class Progress:
     """One step, for logs and bars."""
 
     step: int
-    loss: float  # transducer loss a label
+    loss: float  # transducer loss a label; a frame's cross-entropy while labels are spread, 0 while only CTC trains
+    ctc_loss: float  # a label
     audio_hours: float
     learning_rate: float
     seconds: float  # since this process began
@@ -90,6 +94,7 @@ class Trainer:
             model_config = TransducerConfig.from_dict(values)
         self.pieces = Pieces(piece_model)
         self.targets = [[self.pieces.encode(text) for text in corpus.texts] for corpus in corpora]
+        self._durations = torch.tensor([max(1.0, len(piece.lstrip("\u2581"))) for piece in self.pieces.pieces])  # letters
         self.model = Transducer(model_config)
         self.ctc = nn.Linear(model_config.blocks[-1].model_dim, model_config.vocab_size)
         self.step_number, self.epoch, self.next_batch, self.audio_seconds = 0, 0, 0, 0.0
@@ -133,24 +138,24 @@ class Trainer:
         _cut_log(log_path, self.step_number)
         with open(log_path, "a", encoding="utf-8") as log:
             while not self.finished:
-                loss = self.step()
-                progress = Progress(
-                    self.step_number, loss, self.audio_seconds / 3600, self.learning_rate(), time.monotonic() - started
-                )
+                loss, ctc = self.step()
+                hours, seconds = self.audio_seconds / 3600, time.monotonic() - started
+                progress = Progress(self.step_number, loss, ctc, hours, self.learning_rate(), seconds)
                 log.write(json.dumps(asdict(progress)) + "\n")
                 report(progress)
                 if time.monotonic() - saved_at > self.config.checkpoint_minutes * 60:
                     log.flush()
                     self.save()
                     saved_at = time.monotonic()
-                if dev is not None and self.step_number % self.config.dev_steps == 0:
+                decodes = self.audio_seconds > self.config.ctc_first_hours * 3600  # before, there is nothing to judge
+                if dev is not None and decodes and self.step_number % self.config.dev_steps == 0:
                     dev(self)
         self.save()
         if dev is not None:
             dev(self)
 
-    def step(self) -> float:
-        """Take the next batch, update once, return the mean transducer loss a label."""
+    def step(self) -> tuple[float, float]:
+        """Take the next batch, update once, return the mean transducer loss and the mean CTC loss a label."""
         items = self._next_items()
         # All of a step's draws follow from its number, so a run that was killed draws what it would have drawn.
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step_number)
@@ -159,15 +164,24 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        inputs = targets
-        if self.config.augment is not None:
-            masked = torch.rand(targets.shape, generator=generator) < self.config.augment.label_mask
-            inputs = targets.masked_fill(masked, BLANK)
-        logits, frame_lengths, encoded = self.model(features, lengths, inputs)
-        loss = transducer_loss(logits, targets, frame_lengths, target_lengths)
+        encoded, frame_lengths = self.model.encoder(features, lengths)
         labels = float(target_lengths.sum())
-        ctc = ctc_loss(self.ctc(encoded).log_softmax(-1), targets, frame_lengths, target_lengths)
-        total = (loss.sum() + self.config.ctc_weight * ctc.sum()) / labels
+        log_probs = self.ctc(encoded).log_softmax(-1)
+        ctc = ctc_loss(log_probs, targets, frame_lengths, target_lengths).sum() / labels
+        loss = torch.zeros(())
+        total = ctc
+        if self.audio_seconds < self.config.flat_start_hours * 3600:
+            stride = self.model.config.stride
+            spread = spread_labels(features, lengths, targets, target_lengths, self._durations, stride)
+            total = loss = flat_start_loss(log_probs, spread)
+        if self.audio_seconds >= max(self.config.flat_start_hours, self.config.ctc_first_hours) * 3600:
+            inputs = targets
+            if self.config.augment is not None:
+                masked = torch.rand(targets.shape, generator=generator) < self.config.augment.label_mask
+                inputs = targets.masked_fill(masked, BLANK)
+            logits = self.model.join(encoded, inputs)
+            loss = transducer_loss(logits, targets, frame_lengths, target_lengths).sum() / labels
+            total = loss + self.config.ctc_weight * ctc
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parameters(), self.config.clip_norm)
@@ -176,7 +190,7 @@ class Trainer:
         self.audio_seconds += sum(item.frames for item in items) * 0.01
         decay = min(self.config.ema_decay, (1 + self.step_number) / (10 + self.step_number))
         torch._foreach_lerp_(self.average, [p.detach() for p in self.model.parameters()], 1 - decay)
-        return float(loss.detach().sum()) / labels
+        return float(loss.detach()), float(ctc.detach())
 
     def learning_rate(self) -> float:
         """Linear warm-up by steps, then a cosine over the audio seen."""
