@@ -5,6 +5,13 @@
 #include "base/cpu_features.h"
 #include "base/crc32c_isa.h"
 
+#if defined(SV_ARCH_ARM64) && defined(__linux__)
+#include <sys/auxv.h>
+#ifndef HWCAP_CRC32
+#define HWCAP_CRC32 (1 << 7)
+#endif
+#endif
+
 namespace sottovoce {
 namespace {
 
@@ -38,6 +45,19 @@ uint32_t Load32(const uint8_t* bytes) {
          static_cast<uint32_t>(bytes[2]) << 16 | static_cast<uint32_t>(bytes[3]) << 24;
 }
 
+#if defined(SV_ARCH_ARM64)
+// The CRC extension is optional in ARMv8.0, so the NEON tier does not imply it.
+bool CpuHasCrc32() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+#elif defined(__APPLE__)
+  return true;
+#else
+  return false;
+#endif
+}
+#endif
+
 using Extend = uint32_t (*)(const void*, size_t, uint32_t);
 
 Extend ChooseExtend() {
@@ -45,7 +65,7 @@ Extend ChooseExtend() {
   // AVX2 tiers imply SSE4.2, which has the instruction.
   if (ActiveIsa() == Isa::kAvx2 || ActiveIsa() == Isa::kAvx512Vnni) return &sv_crc32c__avx2;
 #elif defined(SV_ARCH_ARM64)
-  if (ActiveIsa() != Isa::kScalar && sv_crc32c_supported__neon()) return &sv_crc32c__neon;
+  if (ActiveIsa() != Isa::kScalar && CpuHasCrc32()) return &sv_crc32c__neon;
 #endif
   return &Crc32cScalar;
 }

@@ -7,6 +7,3 @@
 /* Same contract as sottovoce::Crc32c; the caller has checked the CPU. */
 uint32_t sv_crc32c__avx2(const void* data, size_t bytes, uint32_t crc);
 uint32_t sv_crc32c__neon(const void* data, size_t bytes, uint32_t crc);
-
-/* The CRC extension is optional in ARMv8.0. */
-bool sv_crc32c_supported__neon();

@@ -3,23 +3,6 @@
 #if defined(__aarch64__)
 #include <string.h>
 
-#if defined(__linux__)
-#include <sys/auxv.h>
-#ifndef HWCAP_CRC32
-#define HWCAP_CRC32 (1 << 7)
-#endif
-#endif
-
-bool sv_crc32c_supported__neon() {
-#if defined(__APPLE__)
-  return true;
-#elif defined(__linux__)
-  return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
-#else
-  return false;
-#endif
-}
-
 /* Written as assembly so that the baseline ARMv8.0 flags of this file need no change. */
 static inline uint32_t Step8(uint32_t state, uint64_t word) {
   __asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(state) : "r"(word));
