@@ -62,12 +62,12 @@ class Recipe:
 
     def settings(self, epochs: int, rate: float, **changes: Any) -> LoopSettings:
         """Optimization settings of a stage."""
-        return LoopSettings(epochs=epochs, learning_rate=rate, warmup=0.05, seed=self.seed, **changes)
+        return LoopSettings(epochs=epochs, learning_rate=rate, seed=self.seed, **{"warmup": 0.05, **changes})
 
 
 def teacher_settings(recipe: Recipe) -> LoopSettings:
     """Fine-tuning: new heads learn faster than the pretrained encoder."""
-    return recipe.settings(recipe.teacher_epochs, 1.5e-4, head_learning_rate=1e-3)
+    return recipe.settings(recipe.teacher_epochs, 1.5e-4, head_learning_rate=1e-3, warmup=0.07)
 
 
 def general_settings(recipe: Recipe) -> LoopSettings:
