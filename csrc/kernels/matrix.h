@@ -9,19 +9,21 @@ namespace sottovoce {
 // Dynamically quantized activations: x[r][c] ~= data[r * stride + c] * scale[r].
 // Bytes from `cols` up to `stride` are zero, and stride is a multiple of 64, so kernels may read whole vectors.
 struct QuantizedRows {
-  const int8_t* data;    // (rows, stride), values in [-127, 127]
-  const float* scale;    // (rows)
-  const int32_t* sum;    // (rows), sum of the row's values
+  const int8_t* data;  // (rows, stride), values in [-127, 127]
+  const float* scale;  // (rows)
+  const int32_t* sum;  // (rows), sum of the row's values
   int rows;
   int cols;
   size_t stride;  // bytes
 };
 
-constexpr size_t QuantizedStride(int cols) { return (static_cast<size_t>(cols) + 63) / 64 * 64; }
+constexpr size_t QuantizedStride(int cols) {
+  return (static_cast<size_t>(cols) + 63) / 64 * 64;
+}
 
 // Ternary weights of a product, layout "q2p16x4": panels of 16 outputs; in a panel, blocks of 16 inputs; a block is 64
-// bytes, byte (o * 4 + j) holding, for output o, the codes of inputs 4 * f + j in bit field f (bits 2f, 2f + 1), f in 0..3.
-// Codes are {0, 1, 2} for weights {-1, 0, +1}. Outputs are padded to 16 and inputs to 16 with code 1.
+// bytes, byte (o * 4 + j) holding, for output o, the codes of inputs 4 * f + j in bit field f (bits 2f, 2f + 1), f in
+// 0..3. Codes are {0, 1, 2} for weights {-1, 0, +1}. Outputs are padded to 16 and inputs to 16 with code 1.
 struct MatrixQ2 {
   const uint8_t* panels;  // (ceil(rows / 16), ceil(cols / 16), 64)
   const float* scale;     // (rows)
@@ -29,8 +31,8 @@ struct MatrixQ2 {
   int cols;               // inputs, K
 };
 
-// int8 weights of a product, layout "q8p16x4": panels of 16 outputs; in a panel, blocks of 4 inputs; a block is 64 bytes,
-// byte (o * 4 + j) the weight of output o, input j, in [-127, 127]. Padding is 0.
+// int8 weights of a product, layout "q8p16x4": panels of 16 outputs; in a panel, blocks of 4 inputs; a block is 64
+// bytes, byte (o * 4 + j) the weight of output o, input j, in [-127, 127]. Padding is 0.
 struct MatrixQ8 {
   const int8_t* panels;  // (ceil(rows / 16), ceil(cols / 4), 64)
   const float* scale;    // (rows)

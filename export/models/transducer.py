@@ -45,7 +45,9 @@ class ConvSpec:
         elif kind == "conv1d" and len(values) == 4:
             spec = ConvSpec(values[0], 0, values[1], 0, values[2], bool(values[3]))
         else:
-            raise ValueError(f"convolution {text!r}: wanted conv2d:kt,kf,st,sf,channels,relu or conv1d:kt,st,channels,relu")
+            raise ValueError(
+                f"convolution {text!r}: wanted conv2d:kt,kf,st,sf,channels,relu or conv1d:kt,st,channels,relu"
+            )
         if spec.kernel_time % 2 == 0 or (kind == "conv2d" and spec.kernel_freq % 2 == 0):
             raise ValueError(f"convolution {text!r}: kernels are centred, so their sizes must be odd")
         return spec
@@ -196,7 +198,15 @@ class Layer(nn.Module):
     """Pre-norm causal Transformer layer with learned relative positions; (batch, time, model_dim)."""
 
     def __init__(
-        self, model_dim: int, heads: int, kv_heads: int, head_size: int, ffn: int, left: int, epsilon: float, dropout: float
+        self,
+        model_dim: int,
+        heads: int,
+        kv_heads: int,
+        head_size: int,
+        ffn: int,
+        left: int,
+        epsilon: float,
+        dropout: float,
     ) -> None:
         super().__init__()
         if kv_heads < 1 or heads % kv_heads:
@@ -315,7 +325,16 @@ class Predictor(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, p.embedding_dim)
         self.input = Product(p.embedding_dim, p.model_dim)
         self.layers = nn.ModuleList(
-            Layer(p.model_dim, p.num_heads, p.num_heads, p.head_size, p.ffn_size, left, config.norm_epsilon, config.dropout)
+            Layer(
+                p.model_dim,
+                p.num_heads,
+                p.num_heads,
+                p.head_size,
+                p.ffn_size,
+                left,
+                config.norm_epsilon,
+                config.dropout,
+            )
             for left in p.left_context
         )
         self.norm = nn.LayerNorm(p.model_dim, config.norm_epsilon)
@@ -375,7 +394,9 @@ class Transducer(nn.Module):
         encoded: (batch, frames, model_dim); targets: (batch, labels) -> (batch, frames, labels + 1, vocab).
         """
         predicted = self.predictor(F.pad(targets, (1, 0), value=BLANK))
-        logits: Tensor = self.joiner(self.joiner.encoder(encoded).unsqueeze(2), self.joiner.predictor(predicted).unsqueeze(1))
+        logits: Tensor = self.joiner(
+            self.joiner.encoder(encoded).unsqueeze(2), self.joiner.predictor(predicted).unsqueeze(1)
+        )
         return logits
 
     def forward(self, normalized: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

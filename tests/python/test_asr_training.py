@@ -246,10 +246,25 @@ def corpus_of(path: Path) -> CachedCorpus:
 
 
 def test_command_line_trains_evaluates_and_resumes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = {"model": TINY.to_dict(), "warmup_steps": 5, "augment": None, "flat_start_hours": 0.0, "ctc_first_hours": 0.0}
+    config = {
+        "model": TINY.to_dict(),
+        "warmup_steps": 5,
+        "augment": None,
+        "flat_start_hours": 0.0,
+        "ctc_first_hours": 0.0,
+    }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     command = ["train", "asr", "--manifest", f"{folder}:train", "--dev", str(folder), "--out", str(folder / "out")]
-    command += ["--config", str(folder / "config.json"), "--pieces", "char", "--audio-hours", "0.004", "--batch-seconds", "4"]
+    command += [
+        "--config",
+        str(folder / "config.json"),
+        "--pieces",
+        "char",
+        "--audio-hours",
+        "0.004",
+        "--batch-seconds",
+        "4",
+    ]
     assert cli.main(command) == 0
     log = (folder / "out" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert cli.main([*command[:-4], "--audio-hours", "0.008", "--batch-seconds", "4"]) == 0

@@ -94,14 +94,17 @@ class Trainer:
             model_config = TransducerConfig.from_dict(values)
         self.pieces = Pieces(piece_model)
         self.targets = [[self.pieces.encode(text) for text in corpus.texts] for corpus in corpora]
-        self._durations = torch.tensor([max(1.0, len(piece.lstrip("\u2581"))) for piece in self.pieces.pieces])  # letters
+        self._durations = torch.tensor(
+            [max(1.0, len(piece.lstrip("\u2581"))) for piece in self.pieces.pieces]
+        )  # letters
         self.model = Transducer(model_config)
         self.ctc = nn.Linear(model_config.blocks[-1].model_dim, model_config.vocab_size)
         self.step_number, self.epoch, self.next_batch, self.audio_seconds = 0, 0, 0, 0.0
         decayed = [p for p in self._parameters() if p.dim() > 1]
         plain = [p for p in self._parameters() if p.dim() <= 1]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed}, {"params": plain, "weight_decay": 0.0}],
+            groups,
             lr=config.learning_rate,
             betas=(0.9, 0.98),
             fused=True,
@@ -308,5 +311,7 @@ def _cut_log(path: Path, step: int) -> None:
     """Drop lines after `step`: what a killed run did beyond its last checkpoint is done again."""
     if path.exists():
         lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.startswith("{") and line.endswith("}") and json.loads(line)["step"] <= step]
+        kept = [
+            line for line in lines if line.startswith("{") and line.endswith("}") and json.loads(line)["step"] <= step
+        ]
         path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -18,7 +18,7 @@ KEPT_SHARE = 0.99  # of valid in-scope requests that the threshold must let thro
 
 def fit_temperature(logits: Tensor, wanted: Tensor) -> float:
     """The temperature in [0.25, 4] with the least cross-entropy; logits (n, intents), wanted (n, intents) distributions."""
-    candidates = torch.logspace(-2, 2, 81, base=2.0).tolist()
+    candidates: list[float] = torch.logspace(-2, 2, 81, base=2.0).tolist()
     losses = [float(-(wanted * (logits / value).log_softmax(-1)).sum(-1).mean()) for value in candidates]
     return round(candidates[losses.index(min(losses))], 4)
 
