@@ -60,9 +60,11 @@ def read_encoder(directory: Path, names: list[str]) -> dict[str, Tensor]:
     }
     found = {}
     for name in names:
+        if name.startswith(("intent.", "slot.")):
+            continue  # heads belong to a task, never to the backbone
         key = hugging_face_name(name).removeprefix("bert.")
         if key in stored:
             found[name] = stored[key].float()
-        elif not name.startswith(("intent.", "slot.", "pooler.")):
+        elif not name.startswith("pooler."):
             raise ValueError(f"{directory}: wanted a tensor {key!r}, it is not there")
     return found
