@@ -13,8 +13,8 @@ _SUFFIX = ".gguf"
 
 def bundled() -> dict[str, str]:
     """Return the bundled models: name -> path, sorted by name."""
-    files = sorted(name for name in os.listdir(_DIRECTORY) if name.endswith(_SUFFIX))
-    return {name.removesuffix(_SUFFIX): os.path.join(_DIRECTORY, name) for name in files}
+    names = sorted(file.removesuffix(_SUFFIX) for file in os.listdir(_DIRECTORY) if file.endswith(_SUFFIX))
+    return {name: os.path.join(_DIRECTORY, name + _SUFFIX) for name in names}
 
 
 def resolve(name_or_path: str | os.PathLike[str]) -> str:
