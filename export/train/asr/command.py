@@ -87,7 +87,8 @@ def train(options: argparse.Namespace, out: Path) -> None:
         corpora = [cached(text, options.copies) for text in options.manifest]
         dev_sets = [cached(text, 0) for text in options.dev]
         trainer = recipe.Trainer(config, corpora, out)
-        task = bar.add_task("training", state="", total=config.audio_hours, completed=trainer.audio_seconds / 3600)
+        task = bar.add_task("training", state="", total=config.audio_hours)
+        bar.update(task, completed=trainer.audio_seconds / 3600)
 
         def report(step: recipe.Progress) -> None:
             state = f"step {step.step}, loss a label {step.loss:.3f}, {step.audio_hours:.2f} h heard"
