@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from sottovoce.export.data.bio_directory import Utterance
 from sottovoce.export.data.records import Splits, bad
