@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noise", action="append", default=[], metavar="PATH[:SPLIT]", help="recordings of noise to mix in"
     )
+    parser.add_argument("--rooms", metavar="NPZ", help="impulse responses to convolve with: an array (rooms, samples), 16 kHz")
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
     parser.add_argument("--cache", metavar="DIR", help="folder of cached features (default: OUT/cache)")
     parser.add_argument(

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -15,8 +16,9 @@ from sottovoce.errors import DataError, InvalidInputError
 from sottovoce.export.models.transducer import TransducerConfig
 from sottovoce.export.train.asr import recipe
 from sottovoce.export.train.asr.augment import AugmentConfig
-from sottovoce.export.train.asr.feature_cache import CachedCorpus, Floats, cache_features
+from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Source, load_audio, read_manifest
+from sottovoce.export.train.asr.perturbation import Floats, Surroundings
 
 DEV_UTTERANCES = 100  # a dev set is judged on, while training
 
@@ -58,6 +60,21 @@ def load_noises(sources: list[str]) -> list[Floats]:
     return noises
 
 
+def load_rooms(path: str) -> list[Floats]:
+    """Return the impulse responses of an .npz file: one array, (rooms, samples), 16 kHz. Raises InvalidInputError, DataError."""
+    try:
+        with np.load(path) as arrays:
+            responses = arrays[arrays.files[0]]
+    except FileNotFoundError:
+        raise InvalidInputError(f"--rooms {path}: no such file") from None
+    except (ValueError, OSError, IndexError) as error:
+        raise DataError(f"--rooms {path}: wanted an .npz file with an array (rooms, samples): {error}") from None
+    if responses.ndim != 2 or not responses.size:
+        raise DataError(f"--rooms {path}: wanted an array (rooms, samples), found shape {responses.shape}")
+    largest = np.abs(responses.astype(np.float32)).max(1, keepdims=True)
+    return list(responses.astype(np.float32) / np.maximum(largest, 1e-9))
+
+
 def train(options: argparse.Namespace, out: Path) -> None:
     """Run the recipe and write model.int8.gguf and model.f32.gguf."""
     from sottovoce.export.train.asr.export import export_checkpoint
@@ -68,7 +85,9 @@ def train(options: argparse.Namespace, out: Path) -> None:
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
-        noises = load_noises(options.noise) if options.copies else []
+        around = Surroundings()
+        if options.copies:
+            around = Surroundings(load_noises(options.noise), load_rooms(options.rooms) if options.rooms else ())
 
         def cached(text: str, copies: int) -> CachedCorpus:
             task = bar.add_task(f"features of {text}", state="", total=None)
@@ -77,7 +96,7 @@ def train(options: argparse.Namespace, out: Path) -> None:
                 cache,
                 preset=config.feature_preset,
                 copies=copies,
-                noises=noises,
+                around=around,
                 seed=config.seed,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from sottovoce.audio import Fbank
 from sottovoce.errors import InvalidInputError
 from sottovoce.export.train.asr.manifest import Source, load_audio, read_manifest
-from sottovoce.export.train.asr.perturbation import PerturbationConfig, perturb
+from sottovoce.export.train.asr.perturbation import PerturbationConfig, Surroundings, perturb
 
-Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
 
@@ -53,7 +52,7 @@ def cache_features(
     preset: str,
     copies: int = 0,
     perturbation: PerturbationConfig | None = None,
-    noises: list[Floats] | None = None,
+    around: Surroundings | None = None,
     max_seconds: float = 16.0,
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -63,12 +62,13 @@ def cache_features(
     Args:
         preset: of `sottovoce.audio.Fbank`.
         copies: perturbed variants of every utterance; 0 keeps the audio as it is (one variant).
-        noises: recordings that `perturb` mixes in.
+        around: what `perturb` mixes in.
         max_seconds: longer utterances are left out, and those without text.
         progress: called with utterances done and all.
     Raises:
         InvalidInputError: nothing is left of the source.
     """
+    around = around or Surroundings()
     utterances = [u for u in read_manifest(source.path, source.split) if u.text and u.seconds <= max_seconds]
     settings = {
         "manifest": [
@@ -77,7 +77,7 @@ def cache_features(
             source.path.stat().st_size,
             source.path.stat().st_mtime_ns,
         ],
-        "options": [preset, copies, asdict(perturbation or PerturbationConfig()), max_seconds, seed, len(noises or [])],
+        "options": [preset, copies, asdict(perturbation or PerturbationConfig()), max_seconds, seed, len(around.noises), len(around.rooms)],
     }
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     name = source.path.parent.name + (f"-{source.split}" if source.split else "")
@@ -94,7 +94,7 @@ def cache_features(
                     varied = samples
                     if copies:
                         rng = np.random.default_rng([seed, number, copy])
-                        varied = perturb(samples, noises or [], perturbation or PerturbationConfig(), rng)
+                        varied = perturb(samples, around, perturbation or PerturbationConfig(), rng)
                     features = fbank.compute(varied).astype(np.float16)
                     file.write(features.tobytes())
                     offsets.append(offsets[-1] + len(features))

@@ -1,7 +1,8 @@
-"""What is done to a waveform before its features are cached: speed, silence around it, noise."""
+"""What is done to a waveform before its features are cached: speed, silence around it, a room, noise, a telephone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ import torch
 import torchaudio.functional
 
 Floats = npt.NDArray[np.float32]
+SAMPLE_RATE = 16000  # Hz
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,20 @@ class PerturbationConfig:
     speeds: tuple[float, ...] = (0.9, 1.0, 1.0, 1.1)
     silence_chance: float = 0.4
     silence_seconds: float = 0.4  # at most, at each end
-    hiss_chance: float = 0.3  # white noise
-    noise_chance: float = 0.35  # a piece of a recording of noise, where there are some
-    snr_low: float = 8.0  # dB
+    room_chance: float = 0.3  # a room response, where there are some
+    hiss_chance: float = 0.15  # white noise
+    noise_chance: float = 0.45  # a piece of a recording of noise, where there are some
+    snr_low: float = 3.0  # dB
     snr_high: float = 30.0
+    telephone_chance: float = 0.05  # 300 to 3400 Hz
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Recordings that `perturb` draws from, at 16 kHz."""
+
+    noises: Sequence[Floats] = ()
+    rooms: Sequence[Floats] = ()  # impulse responses
 
 
 def change_speed(samples: Floats, speed: float) -> Floats:
@@ -46,18 +58,43 @@ def mix_noise(samples: Floats, noise: Floats, snr_db: float) -> Floats:
     return mixed
 
 
-def perturb(samples: Floats, noises: list[Floats], config: PerturbationConfig, rng: np.random.Generator) -> Floats:
+def add_room(samples: Floats, response: Floats) -> Floats:
+    """Convolve with a room's impulse response; as long and as loud as before, not delayed."""
+    direct = int(np.argmax(np.abs(response)))
+    size = 1 << (len(samples) + len(response) - 1).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)[direct : direct + len(samples)]
+    energy = float(np.sum(wet**2))
+    if energy <= 0:
+        return samples
+    scaled: Floats = np.clip(wet * np.sqrt(float(np.sum(samples**2)) / energy), -1.0, 1.0).astype(np.float32)
+    return scaled
+
+
+def through_telephone(samples: Floats) -> Floats:
+    """Keep 300 to 3400 Hz."""
+    spectrum = np.fft.rfft(samples)
+    frequency = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    spectrum[(frequency < 300) | (frequency > 3400)] = 0
+    result: Floats = np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+    return result
+
+
+def perturb(samples: Floats, around: Surroundings, config: PerturbationConfig, rng: np.random.Generator) -> Floats:
     """Return a random variant of `samples`; all draws come from `rng`."""
     samples = change_speed(samples, float(rng.choice(config.speeds)))
     if rng.random() < config.silence_chance:
         edges = (rng.random(2) * config.silence_seconds * 16000).astype(int)
         samples = np.pad(samples, (int(edges[0]), int(edges[1])))
+    if around.rooms and rng.random() < config.room_chance:
+        samples = add_room(samples, around.rooms[int(rng.integers(len(around.rooms)))])
     snr = rng.uniform(config.snr_low, config.snr_high)
     kind = rng.random()
     if kind < config.hiss_chance:
         samples = mix_noise(samples, rng.standard_normal(len(samples)).astype(np.float32), snr)
-    elif noises and kind < config.hiss_chance + config.noise_chance:
-        noise = noises[int(rng.integers(len(noises)))]
+    elif around.noises and kind < config.hiss_chance + config.noise_chance:
+        noise = around.noises[int(rng.integers(len(around.noises)))]
         start = int(rng.integers(len(noise)))
         samples = mix_noise(samples, np.take(noise, np.arange(start, start + len(samples)), mode="wrap"), snr)
+    if rng.random() < config.telephone_chance:
+        samples = through_telephone(samples)
     return samples.astype(np.float32)
