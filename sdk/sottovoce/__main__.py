@@ -1,0 +1,7 @@
+"""``python -m sottovoce`` is the command ``sottovoce``."""
+
+import sys
+
+from sottovoce.cli import main
+
+sys.exit(main())
