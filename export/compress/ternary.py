@@ -28,16 +28,17 @@ class QuantizedRows(NamedTuple):
 
 
 def ternary_codes(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """TWN of each row of `weight` (rows, cols): codes in {-1, 0, 1} and the unrounded alpha (rows), both float32.
+    """TWN of each row of `weight` (rows, cols): codes in {-1, 0, 1} and the alpha (rows) not yet in half precision, both float32.
 
-    Few passes over memory, because training calls it on every weight at every step. An all-zero row gives zeros, not NaN.
+    Sums in float64 and the threshold rounded once, exactly as `packing.quantize_ternary` does: a weight at the threshold
+    must get the same code in both. An all-zero row gives zeros, not NaN.
     """
     weight = weight.detach()
     magnitude = weight.abs()
-    delta = magnitude.mean(-1, keepdim=True).mul_(TERNARY_THRESHOLD)
-    codes = torch.gt(magnitude, delta, out=torch.empty_like(weight)).copysign_(weight)
+    delta = magnitude.sum(-1, keepdim=True, dtype=torch.float64) * (TERNARY_THRESHOLD / weight.shape[-1])
+    codes = torch.gt(magnitude, delta.float(), out=torch.empty_like(weight)).copysign_(weight)
     count = torch.linalg.vecdot(codes, codes).clamp_min_(1)
-    return codes, torch.linalg.vecdot(codes, weight) / count
+    return codes, ((codes * weight).sum(-1, dtype=torch.float64) / count).float()
 
 
 def ternarize_rows(weight: Tensor) -> QuantizedRows:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from sottovoce.export import packing
 from sottovoce.export.compress.distillation import StudentWithFit, attention_loss, hidden_loss, soft_cross_entropy
 from sottovoce.export.compress.fake_quant import float_product, quantize_activation, quantized_product
 from sottovoce.export.compress.projection import informative_channels, layer_map, shrink
@@ -113,6 +114,17 @@ class TestWeights:
             assert np.array_equal(rows.codes[row].numpy(), np.sign(w[row]) * above)
             # half precision: 11 bits
             assert float(rows.scale[row]) == pytest.approx(np.abs(w[row])[above].mean(), rel=2**-11)
+
+    def test_a_weight_at_the_threshold_gets_the_code_that_the_file_holds(self) -> None:
+        weight = torch.randn(400, 384, generator=torch.Generator().manual_seed(3))
+        others = weight[:, 1:].abs().double().sum(1)
+        weight[:, 0] = (0.7 * others / (384 - 0.7)).float()  # |w| = 0.7 mean|w|, but for rounding
+        weight[::2, 0] = torch.nextafter(weight[::2, 0], torch.tensor(9.0))
+        rows = ternarize_rows(weight)
+        codes, scale = packing.quantize_ternary(weight.numpy())
+        np.testing.assert_array_equal(rows.codes.numpy(), codes)
+        np.testing.assert_array_equal(rows.scale.numpy(), scale)
+        assert int((codes[::2, 0] == 1).sum()) > 150 and int((codes[1::2, 0] == 0).sum()) > 150
 
     def test_ternarizing_twice_changes_nothing(self) -> None:
         once = ternarize_rows(torch.randn(5, 40, generator=torch.Generator().manual_seed(2)))
@@ -439,6 +451,7 @@ def test_whole_recipe(data: Path, backbone: Path, tmp_path: Path, monkeypatch: p
     assert made.config.quantization == Quantization.ternary() and made.config.hidden_size == 20
     assert 0 <= made.calibration["out_of_scope_threshold"] <= 1
     assert made.metrics["test"]["utterances"] == 12
+    assert made.metrics["full_precision"]["test"]["utterances"] == 12
     before = (tmp_path / "out" / "ternary" / "config.json").stat().st_mtime_ns
     again = train_nlu(recipe)  # every stage is finished: nothing runs
     assert (tmp_path / "out" / "ternary" / "config.json").stat().st_mtime_ns == before

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sottovoce.export.models.bert import JointBert
 from sottovoce.export.nlu_metrics import intent_matches
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import evaluate_model, intent_logits
@@ -48,10 +49,22 @@ def rejection_rates(in_scope: Tensor, outliers: Tensor, threshold: float) -> dic
     return rates
 
 
-def calibrate(checkpoint: Checkpoint, task: Task, outliers: Sequence[str] = ()) -> Checkpoint:
+def split_metrics(model: JointBert, task: Task) -> dict[str, object]:
+    """Metrics on valid and, where there is one, on test."""
+    return {
+        name: evaluate_model(model, task.encoder, task.splits[name]).to_dict()
+        for name in ("valid", "test")
+        if name in task.splits
+    }
+
+
+def calibrate(
+    checkpoint: Checkpoint, task: Task, outliers: Sequence[str] = (), *, full_precision: Checkpoint | None = None
+) -> Checkpoint:
     """The checkpoint with its calibration fitted on valid, and with its metrics on valid and test.
 
-    `outliers`: sentences out of scope that training did not see.
+    `outliers`: sentences out of scope that training did not see. `full_precision`: what it was quantized from, whose
+    metrics stand beside its own.
     """
     model, encoder = checkpoint.build(), task.encoder
     valid = [utterance for utterance in task.splits["valid"]]
@@ -68,11 +81,9 @@ def calibrate(checkpoint: Checkpoint, task: Task, outliers: Sequence[str] = ()) 
         (intent_logits(model, encoder, outliers) / temperature).softmax(-1).amax(-1) if outliers else torch.empty(0)
     )
     threshold = fit_threshold(best, outside)
-    metrics: dict[str, object] = {
-        name: evaluate_model(model, encoder, task.splits[name]).to_dict()
-        for name in ("valid", "test")
-        if name in task.splits
-    }
+    metrics = split_metrics(model, task)
+    if full_precision is not None:
+        metrics["full_precision"] = split_metrics(full_precision.build(), task)
     metrics["rejection_valid"] = rejection_rates(best, outside, threshold)
     return replace(
         checkpoint,

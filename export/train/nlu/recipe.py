@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ def _stage(recipe: Recipe, directory: Path, settings: LoopSettings, make: Callab
         directory.name: dataclasses.asdict(settings),
         "preset": recipe.preset,
         "batch_size": recipe.batch_size,
-        "command": " ".join(command_line(recipe)),
+        "command": shlex.join(command_line(recipe)),
     }
     attribution = {"sources": list(recipe.attribution)}
     checkpoint = dataclasses.replace(checkpoint, name=recipe.name, training=training, attribution=attribution)
@@ -188,5 +189,7 @@ def train_nlu(recipe: Recipe) -> Checkpoint:
         recipe,
         final,
         quantized,
-        lambda: calibrate(ternarize(task, full_precision, final, quantized), task, outliers[:held]),
+        lambda: calibrate(
+            ternarize(task, full_precision, final, quantized), task, outliers[:held], full_precision=full_precision
+        ),
     )
