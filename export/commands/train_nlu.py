@@ -40,9 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--teacher",
         metavar="DIR",
-        help="what the teacher starts from, a Hugging Face BERT directory or `minilm` (default), or a finished teacher of ours",
+        help="what the teacher starts from, a Hugging Face BERT directory or `minilm` (default), or a finished teacher of ours; "
+        "an MPNet directory or `mpnet` is fine-tuned first and teaches the teacher",
     )
-    add("--backbone", metavar="DIR", help=argparse.SUPPRESS)  # how a recorded command names the former of the two
+    add("--backbone", metavar="DIR", help="BERT directory under an MPNet teacher (default: minilm)")
+    add("--mpnet", metavar="DIR", help=argparse.SUPPRESS)  # how a recorded command names an MPNet --teacher
     add("--general", type=Path, metavar="DIR", help="OUT/general of another run, to share its general student")
     add(
         "--text",
@@ -59,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sentences out of scope, one a line; may be repeated",
     )
     add("--vectors", type=Path, metavar="FILE", help="GloVe text file: neighbours for data augmentation")
+    add("--mpnet-epochs", type=positive, metavar="N")
     add("--teacher-epochs", type=positive, metavar="N")
     add("--general-sentences", type=positive, metavar="N")
     add("--student-epochs", type=positive, metavar="N")
@@ -78,7 +81,7 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     """
     from sottovoce.export import importers
     from sottovoce.export.checkpoint import read_json
-    from sottovoce.export.importers import hugging_face, own
+    from sottovoce.export.importers import hugging_face, mpnet, own
     from sottovoce.export.train.nlu.recipe import Recipe
 
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)}
@@ -87,18 +90,20 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     for path in (*values["text"], *values["outliers"], values["vectors"]):
         if path is not None and not path.is_file():
             raise InvalidInputError(f"{path}: no such file")
-    for name in ("backbone", "teacher"):
+    for name in ("backbone", "mpnet", "teacher"):
         if values[name] is None:
             continue
         directory = importers.find(values.pop(name))
         config = read_json(directory / "config.json")
         if own.accepts(config):
             values["teacher"] = directory
+        elif mpnet.accepts(config):
+            values["mpnet"] = directory
         elif hugging_face.accepts(config):
             values["backbone"] = directory
         else:
             raise InvalidInputError(
-                f"{directory}: model type {config.get('model_type')!r}; a teacher is a BERT or a checkpoint of ours"
+                f"{directory}: model type {config.get('model_type')!r}; a teacher is a BERT, an MPNet or a checkpoint of ours"
             )
     return Recipe(**{name: value for name, value in values.items() if value is not None})
 

@@ -49,9 +49,18 @@ class JointMpnet(nn.Module):
         return cls(encoder, piece_ids(student_pieces, pieces), num_intents, num_slots, dropout)
 
     def forward(
-        self, ids: Tensor, keep: Tensor | None = None, *, want_hidden: bool = False, want_scores: bool = False
+        self,
+        ids: Tensor,
+        keep: Tensor | None = None,
+        *,
+        want_hidden: bool = False,
+        want_scores: bool = False,
+        exact: bool = False,
     ) -> BertOutput:
-        """ids: (batch, tokens) int64 of the student's vocabulary; keep: (batch, tokens), 0 at padding."""
+        """ids: (batch, tokens) int64 of the student's vocabulary; keep: (batch, tokens), 0 at padding.
+
+        `exact` is for `JointBert`'s callers and changes nothing: no runtime is to agree with a teacher.
+        """
         keep = torch.ones_like(ids) if keep is None else keep
         encoded = self.encoder(self.ids_of_pieces[ids], keep)
         last = self.dropout(encoded.hidden[-1])

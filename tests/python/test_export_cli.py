@@ -246,12 +246,42 @@ def test_train_nlu_from_data_to_artifact(tmp_path: Path, capsys: pytest.CaptureF
     assert (out / "tiny.gguf").read_bytes() == data
 
 
+def test_mpnet_teaches_the_teacher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sentences = [f"    - piece{n % 8} [piece{8 + n % 4}](thing)\n" for n in range(12)]
+    others = [f"    - piece{n % 8} piece20\n" for n in range(12)]
+    (tmp_path / "nlu.yml").write_text(
+        "".join(["nlu:\n- intent: a\n  examples: |\n", *sentences, "- intent: b\n  examples: |\n", *others])
+    )
+    out = tmp_path / "out"
+    command = ["train", "nlu", "--data", str(tmp_path / "nlu.yml"), "--out", str(out), "--preset", "minilm-6"]
+    command += ["--teacher", str(GOLDEN / "mpnet_tiny"), "--backbone", str(GOLDEN / "bert_tiny")]
+    command += ["--mpnet-epochs", "1", "--teacher-epochs", "1", "--ternary-epochs", "1"]
+    assert main(command) == 0
+    log = [json.loads(line) for line in (out / "teacher" / "metrics.jsonl").read_text().splitlines()]
+    assert "valid_score" in log[-1]
+    assert (out / "mpnet" / "labels.json").exists()
+    training = json.loads((out / "teacher" / "config.json").read_text())
+    assert f"--mpnet {GOLDEN / 'mpnet_tiny'}" in json.dumps(training)
+    # A lost teacher is made again from the finished MPNet, and the same.
+    weights = (out / "teacher" / "model.safetensors").read_bytes()
+    for file in (out / "teacher").iterdir():
+        file.unlink()
+    modified = (out / "mpnet" / "best.pt").stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(command) == 0
+    assert (out / "mpnet" / "best.pt").stat().st_mtime_ns == modified
+    assert (out / "teacher" / "model.safetensors").read_bytes() == weights
+
+
 def test_mistakes_of_train_nlu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["train", "nlu", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    (tmp_path / "gpt").mkdir()
+    (tmp_path / "gpt" / "config.json").write_text('{"model_type": "gpt2"}')
+    (tmp_path / "data").mkdir()
+    command = ["train", "nlu", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
     for extra, message in (
         ([], "holds no data"),
         (["--teacher", "/nowhere"], "/nowhere: no such checkpoint directory"),
-        (["--teacher", str(GOLDEN / "mpnet_tiny")], "model type 'mpnet'"),
+        (["--teacher", str(tmp_path / "gpt")], "model type 'gpt2'"),
         (["--text", "/nowhere.txt"], "/nowhere.txt: no such file"),
     ):
         assert main([*command, *extra]) == 2

@@ -16,7 +16,7 @@ from sottovoce.models import bundled, resolve
 
 REQUESTS = {
     "play some jazz by miles davis": ("PlayMusic", {"artist": "miles davis"}),
-    "book a table for four people in boston": ("BookRestaurant", {"party_size_number": "four", "city": "boston"}),
+    "book a table for four people in berlin": ("BookRestaurant", {"party_size_number": "four", "city": "berlin"}),
     "what will the weather be like in paris tomorrow": ("GetWeather", {"city": "paris", "timeRange": "tomorrow"}),
     "add this song to my workout playlist": ("AddToPlaylist", {"playlist": "workout"}),
 }

@@ -29,7 +29,7 @@ from sottovoce.export.train.nlu.neighbours import nearest_words, read_word_vecto
 from sottovoce.export.train.nlu.recipe import PRESETS, Recipe, train_nlu
 from sottovoce.export.train.nlu.student import distil_task
 from sottovoce.export.train.nlu.task import load_task
-from sottovoce.export.train.nlu.teacher import supervised_losses
+from sottovoce.export.train.nlu.task_losses import supervised_losses
 from sottovoce.export.train.nlu.ternarize import ternarize
 from sottovoce.export.train.nlu.tokenization import WordTokenizer, load_tokenizer
 

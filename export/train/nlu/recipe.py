@@ -1,5 +1,6 @@
 """The whole chain from labelled utterances to a calibrated ternary checkpoint, one function a stage.
 
+    OUT/mpnet     fine-tuned MPNet, the teacher's own teacher (only with `mpnet`)
     OUT/teacher   fine-tuned encoder, float32          OUT/general   general student (tinybert-4 only)
     OUT/student   float32 student (tinybert-4 only)    OUT/ternary   W2E2A8 model, calibrated: the result
 
@@ -27,6 +28,7 @@ from sottovoce.export.train.nlu.calibrate import calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.general import TINYBERT_4, StudentShape, distil_general
 from sottovoce.export.train.nlu.loop import LoopSettings
+from sottovoce.export.train.nlu.mpnet_teacher import fine_tune_mpnet
 from sottovoce.export.train.nlu.neighbours import nearest_words, read_word_vectors
 from sottovoce.export.train.nlu.student import distil_task
 from sottovoce.export.train.nlu.task import Task, load_task, read_lines
@@ -48,10 +50,12 @@ class Recipe:
     preset: str = "tinybert-4"
     backbone: Path | None = None  # a Hugging Face BERT directory; None: the installed all-MiniLM-L6-v2
     teacher: Path | None = None  # a finished teacher checkpoint of the same data
+    mpnet: Path | None = None  # a Hugging Face MPNet directory: the teacher learns from it too
     general: Path | None = None  # a finished general student (OUT/general of another run)
     text: tuple[Path, ...] = ()  # plain text for general distillation; none: that stage is left out
     outliers: tuple[Path, ...] = ()  # sentences out of scope, a line each
     vectors: Path | None = None  # GloVe text file for word replacement
+    mpnet_epochs: int = 3
     teacher_epochs: int = 6
     general_sentences: int = 20_000
     student_epochs: int = 6
@@ -64,6 +68,11 @@ class Recipe:
     def settings(self, epochs: int, rate: float, **changes: Any) -> LoopSettings:
         """Optimization settings of a stage."""
         return LoopSettings(epochs=epochs, learning_rate=rate, seed=self.seed, **{"warmup": 0.05, **changes})
+
+
+def mpnet_settings(recipe: Recipe) -> LoopSettings:
+    """Fine-tuning of a larger encoder: a lower rate."""
+    return recipe.settings(recipe.mpnet_epochs, 4e-5, head_learning_rate=1e-3, warmup=0.07)
 
 
 def teacher_settings(recipe: Recipe) -> LoopSettings:
@@ -167,9 +176,14 @@ def train_nlu(recipe: Recipe) -> Checkpoint:
 
     teacher_directory = recipe.teacher or recipe.out / "teacher"
     settings = teacher_settings(recipe)
-    teacher = _stage(
-        recipe, teacher_directory, settings, lambda: fine_tune(task, backbone, teacher_directory, settings)
-    )
+
+    def make_teacher() -> Checkpoint:
+        above = None
+        if recipe.mpnet is not None:
+            above = fine_tune_mpnet(task, recipe.mpnet, recipe.out / "mpnet", mpnet_settings(recipe))
+        return fine_tune(task, backbone, teacher_directory, settings, mpnet=above)
+
+    teacher = _stage(recipe, teacher_directory, settings, make_teacher)
     if teacher.slot_labels != task.labels.tags or teacher.intent_labels != task.labels.intents:
         raise InvalidInputError(f"{teacher_directory}: its labels are not those of {recipe.data}")
 

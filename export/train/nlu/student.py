@@ -8,34 +8,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sottovoce.export.compress.distillation import StudentWithFit, attention_loss, hidden_loss, logit_losses
+from sottovoce.export.compress.distillation import StudentWithFit
 from sottovoce.export.compress.projection import layer_map, shrink
 from sottovoce.export.models.bert import JointBert
-from sottovoce.export.train.nlu.batches import IGNORED, Batch, encode_words
+from sottovoce.export.train.nlu.batches import Batch, encode_words
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
 from sottovoce.export.train.nlu.general import PROJECTION_SENTENCES, StudentShape
-from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings, Stage, run_stage
 from sottovoce.export.train.nlu.task import Task
-from sottovoce.export.train.nlu.teacher import supervised_losses
-
-LABEL_WEIGHT = 0.3  # of the cross-entropy to the true labels, beside the teacher's distributions
-
-
-def distillation_losses(student: StudentWithFit, teacher: JointBert, batch: Batch, *, logits: bool) -> Losses:
-    """Intermediate losses, and with `logits` the divergences from the teacher and the labels' own cross-entropy."""
-    with torch.no_grad():
-        wanted = teacher(batch.ids, batch.keep, want_hidden=True, want_scores=True)
-    found = student.model(batch.ids, batch.keep, want_hidden=True, want_scores=True)
-    hidden = hidden_loss(student, found, wanted, batch.keep)
-    attention = attention_loss(student, found, wanted, batch.keep)
-    losses = {"loss": hidden + attention, "hidden": hidden, "attention": attention}
-    if logits:
-        intent, slot = logit_losses(found, wanted, batch.tags != IGNORED)
-        labels = supervised_losses(found, batch)["loss"]
-        losses |= {"intent": intent, "slot": slot, "labels": labels}
-        losses["loss"] = losses["loss"] + intent + slot + LABEL_WEIGHT * labels
-    return losses
+from sottovoce.export.train.nlu.task_losses import distillation_losses
 
 
 def distil_task(

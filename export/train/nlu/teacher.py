@@ -5,54 +5,58 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from sottovoce.export.models.bert import BertOutput, JointBert
+from sottovoce.errors import InvalidInputError
+from sottovoce.export.compress.distillation import StudentWithFit
+from sottovoce.export.compress.projection import layer_map
+from sottovoce.export.models.bert import JointBert
+from sottovoce.export.models.mpnet_joint import JointMpnet
 from sottovoce.export.train.nlu.backbone import read_config, read_encoder
-from sottovoce.export.train.nlu.batches import IGNORED, Batch
+from sottovoce.export.train.nlu.batches import Batch
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
 from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
 from sottovoce.export.train.nlu.task import Task
-
-OUTLIER_WEIGHT = 0.5  # of the uniform-intent loss (Hendrycks et al., "Outlier Exposure", 2019)
-
-
-def intent_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy to the intent distribution; outliers pull towards the uniform one with less weight."""
-    each = -(batch.intent * logits.log_softmax(-1)).sum(-1)
-    return (each * torch.where(batch.in_scope > 0, 1.0, OUTLIER_WEIGHT)).mean()
-
-
-def slot_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy over first pieces."""
-    return functional.cross_entropy(logits.flatten(0, 1), batch.tags.flatten(), ignore_index=IGNORED)
-
-
-def supervised_losses(output: BertOutput, batch: Batch) -> Losses:
-    """Both tasks, equal weight."""
-    intent, slot = intent_loss(output.intent_logits, batch), slot_loss(output.slot_logits, batch)
-    return {"loss": intent + slot, "intent": intent, "slot": slot}
+from sottovoce.export.train.nlu.task_losses import distillation_losses, supervised_losses
 
 
 def fine_tune(
-    task: Task, backbone: Path, directory: Path, settings: LoopSettings, *, dropout: float = 0.1
+    task: Task,
+    backbone: Path,
+    directory: Path,
+    settings: LoopSettings,
+    *,
+    dropout: float = 0.1,
+    mpnet: JointMpnet | None = None,
 ) -> Checkpoint:
-    """Trains (or resumes) and returns the teacher with the best validation score."""
+    """Trains (or resumes) and returns the teacher with the best validation score; with `mpnet`, it also imitates that one.
+
+    Raises InvalidInputError when the attention heads of the two differ in number.
+    """
     torch.manual_seed(settings.seed)
     config = read_config(backbone, len(task.labels.intents), len(task.labels.tags))
     model = JointBert(config, dropout)
     model.load_state_dict(read_encoder(backbone, list(model.state_dict())), strict=False)
+    trained: JointBert | StudentWithFit = model
+    if mpnet is not None:
+        above = mpnet.requires_grad_(False).eval()
+        heads = above.encoder.config.num_heads
+        if heads != config.num_heads:
+            raise InvalidInputError(f"{backbone}: wanted the {heads} attention heads of MPNet, found {config.num_heads}")
+        layers = layer_map(config.num_layers, above.encoder.config.num_layers)
+        trained = StudentWithFit(model, above.encoder.config.hidden_size, layers)
 
     def losses(batch: Batch) -> Losses:
+        if isinstance(trained, StudentWithFit):
+            assert mpnet is not None
+            return distillation_losses(trained, mpnet, batch, logits=True)
         return supervised_losses(model(batch.ids, batch.keep), batch)
 
     stage = Stage(
         name="teacher",
         directory=directory,
         model=model,
-        trained=model,
+        trained=trained,
         settings=settings,
         make_batches=lambda epoch: task.batches(epoch, settings.seed),
         losses=losses,

@@ -12,8 +12,8 @@ from sottovoce.export.models.bert import JointBert, Quantization
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
 from sottovoce.export.train.nlu.loop import LoopSettings, Stage, run_stage
-from sottovoce.export.train.nlu.student import distillation_losses
 from sottovoce.export.train.nlu.task import Task
+from sottovoce.export.train.nlu.task_losses import distillation_losses
 
 
 def ternarize(
