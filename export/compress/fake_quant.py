@@ -14,11 +14,24 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from sottovoce.export.compress.ternary import WeightKind, quantize_rows, ternary_codes
+from sottovoce.export.compress.binary import binarize_rows, binary_codes
+from sottovoce.export.compress.quantized_rows import QuantizedRows, WeightKind
+from sottovoce.export.compress.ternary import quantize_rows_int8, ternarize_rows, ternary_codes
 
 Granularity = Literal["token", "tensor"]
 
 FLOAT32_EXACT = 1 << 24  # float32 adds integers exactly below this
+
+
+def quantize_rows(weight: Tensor, kind: WeightKind) -> QuantizedRows:
+    """`weight` (rows, cols) by `kind`. Raises ValueError for a kind that is not one matrix of integer codes."""
+    if kind == "ternary":
+        return ternarize_rows(weight)
+    if kind == "binary":
+        return binarize_rows(weight)
+    if kind == "int8":
+        return quantize_rows_int8(weight)
+    raise ValueError(f"weight kind: wanted int8, ternary or binary, found {kind!r}")
 
 
 class QuantizedActivation(NamedTuple):
@@ -73,13 +86,13 @@ def quantize_activation(
 class _QuantizedProduct(Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, scale: Tensor, weight: Tensor, kind: WeightKind) -> Tensor:
-        if kind == "ternary":
-            codes, alpha = ternary_codes(weight)
+        if kind in ("ternary", "binary"):
+            codes, alpha = ternary_codes(weight) if kind == "ternary" else binary_codes(weight)
             weight_scale = alpha.half().float()
         else:
             rows = quantize_rows(weight, kind)
             codes, weight_scale = rows.codes.float(), rows.scale.float()
-        largest = weight.shape[-1] * 127 * (1 if kind == "ternary" else 127)
+        largest = weight.shape[-1] * 127 * (127 if kind == "int8" else 1)
         exact = largest < FLOAT32_EXACT
         accumulator = values @ codes.t() if exact else (values.double() @ codes.double().t()).float()
         ctx.save_for_backward(values, scale, codes, weight_scale)

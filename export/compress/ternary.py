@@ -1,4 +1,4 @@
-"""Row-wise weight quantization: the one definition that training, the reference and the artifact writer share.
+"""Ternary and int8 weights, quantized row by row: the one definition that training and the reference share.
 
 Ternary is TWN (Li and Liu, "Ternary Weight Networks", 2016) applied to every output row: delta = 0.7 mean|w|,
 alpha = mean of |w| above delta, codes in {-1, 0, 1}. Scales are rounded to float16 because the artifact stores them so.
@@ -6,25 +6,12 @@ alpha = mean of |w| above delta, codes in {-1, 0, 1}. Scales are rounded to floa
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
 import torch
 from torch import Tensor
 
-WeightKind = Literal["f32", "int8", "ternary"]
+from sottovoce.export.compress.quantized_rows import QuantizedRows
 
 TERNARY_THRESHOLD = 0.7  # Delta = 0.7 E|w| is the least-squares threshold for Gaussian weights (TWN, equation 6).
-
-
-class QuantizedRows(NamedTuple):
-    """Integer codes (rows, cols) as int8 and one float16 scale a row: weight ~= codes * scale[:, None]."""
-
-    codes: Tensor
-    scale: Tensor
-
-    def dequantize(self) -> Tensor:
-        """The float32 weight (rows, cols) that the runtime computes with."""
-        return self.codes.float() * self.scale.float().unsqueeze(-1)
 
 
 def ternary_codes(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,12 +41,3 @@ def quantize_rows_int8(weight: Tensor) -> QuantizedRows:
     codes = (weight.detach() / divisor).round().clamp(-127, 127)
     codes = torch.where(scale.unsqueeze(-1) == 0, torch.zeros_like(codes), codes)
     return QuantizedRows(codes.to(torch.int8), scale)
-
-
-def quantize_rows(weight: Tensor, kind: WeightKind) -> QuantizedRows:
-    """`weight` (rows, cols) by `kind`. Raises ValueError for a kind that has no integer codes."""
-    if kind == "ternary":
-        return ternarize_rows(weight)
-    if kind == "int8":
-        return quantize_rows_int8(weight)
-    raise ValueError(f"weight kind: wanted int8 or ternary, found {kind!r}")

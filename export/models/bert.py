@@ -22,7 +22,7 @@ from sottovoce.export.compress.fake_quant import (
     quantize_activation,
     quantized_product,
 )
-from sottovoce.export.compress.ternary import WeightKind
+from sottovoce.export.compress.quantized_rows import WeightKind
 
 HiddenActivation = Literal["gelu", "relu"]
 PoolerActivation = Literal["none", "tanh", "tanh_relu"]
@@ -43,6 +43,13 @@ class Quantization:
     def ternary(cls) -> Quantization:
         """W2E2A8: ternary encoder and word embeddings; positions, pooler and heads, few weights each, in int8."""
         return cls(word="ternary", position="int8", encoder="ternary", pooler="int8", heads="int8")
+
+    @classmethod
+    def binary(cls, *, split_words: bool = False) -> Quantization:
+        """W1E1A8: every encoder product two added binary ones; word embeddings one binary table, or two."""
+        return cls(
+            word="split" if split_words else "binary", position="int8", encoder="split", pooler="int8", heads="int8"
+        )
 
 
 @dataclass(frozen=True)
@@ -111,16 +118,21 @@ class SequenceDropout(nn.Module):
 
 
 class Product(nn.Module):
-    """y = x W^T + bias, packed (integer arithmetic on quantized rows) or float, by `kind`."""
+    """y = x W^T + bias, packed (integer arithmetic on quantized rows) or float, by `kind`; `split` adds a second product."""
 
     def __init__(self, inputs: int, outputs: int, kind: WeightKind) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs).normal_(std=0.02))
+        if kind == "split":
+            self.weight_2 = nn.Parameter(torch.empty(outputs, inputs).normal_(std=0.02))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.kind: WeightKind = kind
 
     def forward(self, x: Tensor | QuantizedActivation) -> Tensor:
         if isinstance(x, QuantizedActivation):
+            if self.kind == "split":
+                first = quantized_product(x, self.weight, self.bias, "binary")
+                return first + quantized_product(x, self.weight_2, None, "binary")
             return quantized_product(x, self.weight, self.bias, self.kind)
         return functional.linear(x, self.weight, self.bias)
 
@@ -131,10 +143,15 @@ class Embedding(nn.Module):
     def __init__(self, rows: int, cols: int, kind: WeightKind, *, sparse: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(rows, cols).normal_(std=0.02))
+        if kind == "split":
+            self.weight_2 = nn.Parameter(torch.empty(rows, cols).normal_(std=0.02))
         self.kind: WeightKind = kind
         self.sparse = sparse
 
     def forward(self, ids: Tensor) -> Tensor:
+        if self.kind == "split":
+            first, second = (functional.embedding(ids, w, sparse=self.sparse) for w in (self.weight, self.weight_2))
+            return fake_quant_rows(first, "binary") + fake_quant_rows(second, "binary")
         return fake_quant_rows(functional.embedding(ids, self.weight, sparse=self.sparse), self.kind)
 
 

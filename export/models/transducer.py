@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sottovoce.export.compress.fake_quant import fake_quant_rows, quantize_activation, quantized_product
-from sottovoce.export.compress.ternary import WeightKind
+from sottovoce.export.compress.quantized_rows import WeightKind
 
 BLANK = 0  # also the start symbol of the predictor
 

@@ -13,9 +13,9 @@ import torch
 
 from sottovoce.export import packing
 from sottovoce.export.compress.distillation import StudentWithFit, attention_loss, hidden_loss, soft_cross_entropy
-from sottovoce.export.compress.fake_quant import float_product, quantize_activation, quantized_product
+from sottovoce.export.compress.fake_quant import float_product, quantize_activation, quantize_rows, quantized_product
 from sottovoce.export.compress.projection import informative_channels, layer_map, shrink
-from sottovoce.export.compress.ternary import quantize_rows, quantize_rows_int8, ternarize_rows
+from sottovoce.export.compress.ternary import quantize_rows_int8, ternarize_rows
 from sottovoce.export.data import Utterance, write_bio_directory
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization, Trace
 from sottovoce.export.nlu_metrics import evaluate_nlu, intent_matches, slot_spans
@@ -140,7 +140,7 @@ class TestWeights:
         assert ((rows.dequantize() - weight).abs() <= 0.5 * step + 2**-11 * weight.abs() + 1e-7).all()
 
     def test_unknown_kind(self) -> None:
-        with pytest.raises(ValueError, match="wanted int8 or ternary, found 'f32'"):
+        with pytest.raises(ValueError, match="wanted int8, ternary or binary, found 'f32'"):
             quantize_rows(torch.ones(1, 1), "f32")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import jiwer
 
 from sottovoce.errors import InvalidInputError
-from sottovoce.export.compress.ternary import WeightKind
+from sottovoce.export.compress.quantized_rows import WeightKind
 from sottovoce.export.synthesis.spoken_form import spoken_form
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Floats, Source, Utterance, load_audio, read_manifest
 

@@ -14,6 +14,7 @@ from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import evaluate_model, intent_logits
 from sottovoce.export.train.nlu.task import Task
 
+OUTLIERS_FOR_CALIBRATION = 0.05  # of the outlier sentences, held out of training
 KEPT_SHARE = 0.99  # of valid in-scope requests that the threshold must let through
 
 

@@ -74,7 +74,7 @@ def _optimizers(stage: Stage[Any]) -> list[torch.optim.Optimizer]:
     for name, parameter in stage.trained.named_parameters():
         if not parameter.requires_grad:
             continue
-        if name.endswith("embeddings.word.weight"):
+        if name.endswith(("embeddings.word.weight", "embeddings.word.weight_2")):
             words.append(parameter)
             continue
         rate = settings.head_learning_rate if stage.is_head(name) else None

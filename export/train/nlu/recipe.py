@@ -24,7 +24,7 @@ from torch import Tensor
 from sottovoce.errors import InvalidInputError
 from sottovoce.export.models.bert import BertConfig, JointBert
 from sottovoce.export.train.nlu.backbone import find_minilm
-from sottovoce.export.train.nlu.calibrate import calibrate
+from sottovoce.export.train.nlu.calibrate import OUTLIERS_FOR_CALIBRATION, calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.general import TINYBERT_4, StudentShape, distil_general
 from sottovoce.export.train.nlu.loop import LoopSettings
@@ -37,7 +37,6 @@ from sottovoce.export.train.nlu.ternarize import ternarize
 from sottovoce.export.train.nlu.tokenization import load_tokenizer
 
 PRESETS: dict[str, StudentShape | None] = {"tinybert-4": TINYBERT_4, "minilm-6": None}
-OUTLIERS_FOR_CALIBRATION = 0.05  # of the outlier sentences, held out of training
 
 
 @dataclass(frozen=True)

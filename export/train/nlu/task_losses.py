@@ -33,7 +33,9 @@ def supervised_losses(output: BertOutput, batch: Batch) -> Losses:
     return {"loss": intent + slot, "intent": intent, "slot": slot}
 
 
-def distillation_losses(student: StudentWithFit, teacher: JointBert | JointMpnet, batch: Batch, *, logits: bool) -> Losses:
+def distillation_losses(
+    student: StudentWithFit, teacher: JointBert | JointMpnet, batch: Batch, *, logits: bool
+) -> Losses:
     """Intermediate losses, and with `logits` the divergences from the teacher and the labels' own cross-entropy."""
     with torch.no_grad():
         wanted = teacher(batch.ids, batch.keep, want_hidden=True, want_scores=True)

@@ -42,7 +42,9 @@ def fine_tune(
         above = mpnet.requires_grad_(False).eval()
         heads = above.encoder.config.num_heads
         if heads != config.num_heads:
-            raise InvalidInputError(f"{backbone}: wanted the {heads} attention heads of MPNet, found {config.num_heads}")
+            raise InvalidInputError(
+                f"{backbone}: wanted the {heads} attention heads of MPNet, found {config.num_heads}"
+            )
         layers = layer_map(config.num_layers, above.encoder.config.num_layers)
         trained = StudentWithFit(model, above.encoder.config.hidden_size, layers)
 
