@@ -9,13 +9,13 @@ import torch
 
 from sottovoce.audio import Fbank
 from sottovoce.errors import DataError
-from sottovoce.export.models.transducer import Conv, ConvSpec, Layer, Product, Transducer
+from sottovoce.export.models.transducer import FAMILY_WEIGHTS, Conv, ConvSpec, Layer, Product, Transducer
 from sottovoce.export.spec import Array, Entry, Spec, metadata_size, register_contract
 
 ARCHITECTURE = "conv-transformer-transducer"
 
-# Families: `encoder` all products but the joiner's, `heads` the joiner's, `word` the label embedding.
-INT8 = {"encoder": "int8", "heads": "int8", "word": "int8"}
+INT8: dict[str, str] = dict(FAMILY_WEIGHTS["int8"])
+TERNARY: dict[str, str] = dict(FAMILY_WEIGHTS["ternary"])
 
 
 @register_contract(ARCHITECTURE)
@@ -40,7 +40,8 @@ def transducer_entries(metadata: Mapping[str, Any]) -> list[Entry]:
             if not conv.kernel_freq:
                 channels, freq = channels * (freq or 1), 0
             inputs = conv.kernel_time * (conv.kernel_freq or 1) * channels
-            entries.append(Entry(f"{prefix}conv.{index}", "product", (conv.channels, inputs)))
+            family = "front" if conv.kernel_freq else "encoder"
+            entries.append(Entry(f"{prefix}conv.{index}", "product", (conv.channels, inputs), family))
             channels, freq = conv.channels, (freq - 1) // conv.stride_freq + 1 if freq else 0
         width = size(f"{prefix}model_dim")
         if (channels, freq) != (width, 0):
@@ -74,6 +75,9 @@ def _layers(metadata: Mapping[str, Any], prefix: str, kv_heads: int) -> list[Ent
     width, ffn = (metadata_size(metadata, f"{prefix}{name}") for name in ("model_dim", "ffn_size"))
     head = metadata_size(metadata, f"{prefix}head_size")
     query, key = metadata_size(metadata, f"{prefix}num_heads") * head, kv_heads * head
+    position = metadata.get(f"{prefix}position", "learned_relative")
+    if position not in ("learned_relative", "transformer_xl"):
+        raise DataError(f"{prefix}position: wanted learned_relative or transformer_xl, found {position!r}")
     contexts = metadata[f"{prefix}left_context"]
     if len(contexts) != metadata[f"{prefix}num_layers"]:
         raise DataError(
@@ -88,12 +92,22 @@ def _layers(metadata: Mapping[str, Any], prefix: str, kv_heads: int) -> list[Ent
             Entry(f"{stem}attention.value", "product", (key, width)),
             Entry(f"{stem}attention.output", "product", (width, query)),
             *_norm(f"{stem}attention.norm", width),
-            Entry(f"{stem}attention.relative", "vector", (left + 1, head)),
+            *_positions(stem, position, left, query, width, head),
             Entry(f"{stem}ffn.up", "product", (ffn, width)),
             Entry(f"{stem}ffn.down", "product", (width, ffn)),
             *_norm(f"{stem}ffn.norm", width),
         ]
     return entries
+
+
+def _positions(stem: str, kind: str, left: int, query: int, width: int, head: int) -> list[Entry]:
+    if kind == "learned_relative":
+        return [Entry(f"{stem}attention.relative", "vector", (left + 1, head))]
+    return [
+        Entry(f"{stem}attention.position", "product", (query, width), bias=False),
+        Entry(f"{stem}attention.content_bias", "vector", (query // head, head)),
+        Entry(f"{stem}attention.position_bias", "vector", (query // head, head)),
+    ]
 
 
 def transducer_spec(model: Transducer, pieces: list[str], piece_kind: str, feature_preset: str) -> Spec:
@@ -127,7 +141,7 @@ def transducer_spec(model: Transducer, pieces: list[str], piece_kind: str, featu
             f"encoder.{number}.head_size": block.head_size,
             f"encoder.{number}.ffn_size": block.ffn_size,
             f"encoder.{number}.left_context": list(block.left_context),
-            f"encoder.{number}.position": "learned_relative",
+            f"encoder.{number}.position": block.position,
         }
     p = config.predictor
     metadata |= {
@@ -138,6 +152,7 @@ def transducer_spec(model: Transducer, pieces: list[str], piece_kind: str, featu
         "predictor.head_size": p.head_size,
         "predictor.ffn_size": p.ffn_size,
         "predictor.left_context": list(p.left_context),
+        "predictor.position": p.position,
         "joiner.dim": config.joiner_dim,
         "tokenizer.kind": "sentencepiece",
         "tokenizer.model": piece_kind,
@@ -183,4 +198,9 @@ def _add_layers(arrays: dict[str, Array], prefix: str, layers: torch.nn.Module) 
         _add(arrays, f"{stem}ffn.down", layer.down)
         _add(arrays, f"{stem}attention.norm", layer.attention_norm)
         _add(arrays, f"{stem}ffn.norm", layer.ffn_norm)
-        arrays[f"{stem}attention.relative"] = layer.relative.numpy()
+        if layer.position_kind == "learned_relative":
+            arrays[f"{stem}attention.relative"] = layer.relative.numpy()
+        else:
+            _add(arrays, f"{stem}attention.position", layer.position)
+            arrays[f"{stem}attention.content_bias"] = layer.content_bias.numpy()
+            arrays[f"{stem}attention.position_bias"] = layer.position_bias.numpy()

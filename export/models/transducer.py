@@ -8,8 +8,9 @@ convolutions are "valid"; attention sees `left_context` frames back and none ahe
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,17 @@ from sottovoce.export.compress.fake_quant import fake_quant_rows, quantize_activ
 from sottovoce.export.compress.quantized_rows import WeightKind
 
 BLANK = 0  # also the start symbol of the predictor
+
+PositionKind = Literal["learned_relative", "transformer_xl"]
+
+# How each family of weights is stored and computed. `front` are the 2-D convolutions, `heads` the joiner's products, `word`
+# the label embedding, `encoder` every other product (the predictor's too). The ends of a ternary network stay int8: they are
+# small, and what they lose no later layer mends.
+FAMILY_WEIGHTS: dict[WeightKind, dict[str, WeightKind]] = {
+    "f32": {"front": "f32", "encoder": "f32", "heads": "f32", "word": "f32"},
+    "int8": {"front": "int8", "encoder": "int8", "heads": "int8", "word": "int8"},
+    "ternary": {"front": "int8", "encoder": "ternary", "heads": "int8", "word": "int8"},
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,7 @@ class BlockConfig:
     ffn_size: int
     left_context: tuple[int, ...]  # frames, one a layer
     num_kv_heads: int = 0  # 0: as many as heads; 1: multi-query
+    position: PositionKind = "learned_relative"
 
     @property
     def kv_heads(self) -> int:
@@ -83,6 +96,7 @@ class PredictorConfig:
     head_size: int
     ffn_size: int
     left_context: tuple[int, ...]  # labels, one a layer
+    position: PositionKind = "learned_relative"
 
 
 @dataclass(frozen=True)
@@ -136,7 +150,7 @@ class TransducerConfig:
 
 
 class Product(nn.Linear):
-    """y = W x + b. `kind` int8 computes it as the runtime does: activations quantized a row, weights a row."""
+    """y = W x + b. Kinds int8 and ternary compute it as the runtime does: activations quantized a row, weights a row."""
 
     kind: WeightKind = "f32"
 
@@ -194,8 +208,25 @@ class Conv(nn.Module):
         return quantized_product(quantize_activation(rows), weight, bias, self.kind).movedim(-1, 1)
 
 
+def sinusoids(count: int, width: int) -> Tensor:
+    """Return the positions 0 .. count - 1 of Transformer-XL, (count, width) float32: sines, then cosines.
+
+    Entry i of either half is of the angle p / 10000^(2 i / width), computed in double precision.
+    """
+    powers = torch.arange(0, width, 2, dtype=torch.float64) / width
+    angles = torch.arange(count, dtype=torch.float64).unsqueeze(1) / torch.pow(torch.tensor(10000.0).double(), powers)
+    return torch.cat([angles.sin(), angles.cos()], 1).float()
+
+
 class Layer(nn.Module):
-    """Pre-norm causal Transformer layer with learned relative positions; (batch, time, model_dim)."""
+    """Pre-norm causal Transformer layer with relative positions; (batch, time, model_dim).
+
+    `learned_relative` has a table for each distance, shared by heads; `transformer_xl` (Dai et al., 2019) projects sinusoids
+    of the distance and has a bias a head for contents (u) and for positions (v):
+    score(i, j) = ((q_i + u) . k_j + (q_i + v) . r_{i-j}) / sqrt(head_size).
+    """
+
+    sinusoids: Tensor  # (left + 1, model_dim), row d: d frames back
 
     def __init__(
         self,
@@ -207,17 +238,29 @@ class Layer(nn.Module):
         left: int,
         epsilon: float,
         dropout: float,
+        position: PositionKind = "learned_relative",
     ) -> None:
         super().__init__()
         if kv_heads < 1 or heads % kv_heads:
             raise ValueError(f"layer: wanted key-value heads that divide {heads} heads, got {kv_heads}")
+        if position not in ("learned_relative", "transformer_xl"):
+            raise ValueError(f"layer: wanted position learned_relative or transformer_xl, got {position!r}")
+        if position == "transformer_xl" and model_dim % 2:
+            raise ValueError(f"layer: wanted an even width for sines and cosines, got {model_dim}")
         self.heads, self.kv_heads, self.head_size, self.left = heads, kv_heads, head_size, left
+        self.position_kind = position
         self.attention_norm = nn.LayerNorm(model_dim, epsilon)
         self.query = Product(model_dim, heads * head_size)
         self.key = Product(model_dim, kv_heads * head_size)
         self.value = Product(model_dim, kv_heads * head_size)
         self.output = Product(heads * head_size, model_dim)
-        self.relative = nn.Parameter(torch.randn(left + 1, head_size) * 0.02)  # row d: d frames back
+        if position == "learned_relative":
+            self.relative = nn.Parameter(torch.randn(left + 1, head_size) * 0.02)  # row d: d frames back
+        else:
+            self.position = Product(model_dim, heads * head_size, bias=False)
+            self.content_bias = nn.Parameter(torch.zeros(heads, head_size))
+            self.position_bias = nn.Parameter(torch.zeros(heads, head_size))
+            self.register_buffer("sinusoids", sinusoids(left + 1, model_dim), persistent=False)
         self.ffn_norm = nn.LayerNorm(model_dim, epsilon)
         self.up = Product(model_dim, ffn)
         self.down = Product(ffn, model_dim)
@@ -239,7 +282,8 @@ class Layer(nn.Module):
         q = self.query(x).view(batch, time, self.heads, self.head_size).transpose(1, 2)
         k = self.key(x).view(batch, time, self.kv_heads, self.head_size).transpose(1, 2).repeat_interleave(group, 1)
         v = self.value(x).view(batch, time, self.kv_heads, self.head_size).transpose(1, 2).repeat_interleave(group, 1)
-        scores = (q @ k.transpose(-1, -2) + self._relative_scores(q)) / math.sqrt(self.head_size)
+        by_content = q if self.position_kind == "learned_relative" else q + self.content_bias.unsqueeze(1)
+        scores = (by_content @ k.transpose(-1, -2) + self._relative_scores(q)) / math.sqrt(self.head_size)
         age = torch.arange(time, device=x.device).unsqueeze(1) - torch.arange(time, device=x.device)  # i - j
         scores = scores.masked_fill((age < 0) | (age > self.left), -math.inf)
         context = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, time, -1)
@@ -247,11 +291,18 @@ class Layer(nn.Module):
         return attended
 
     def _relative_scores(self, q: Tensor) -> Tensor:
-        """Return s[i, j] = q_i . relative[i - j], any value where i - j is masked; (batch, heads, time, time)."""
+        """Return s[i, j] = q_i . r[i - j], any value where i - j is masked; (batch, heads, time, time)."""
         batch, heads, time, _ = q.shape
-        table = self.relative[:time]
-        table = F.pad(table, (0, 0, 0, time - table.shape[0])).flip(0)  # row m: time - 1 - m frames back
-        shifted = F.pad(q @ table.t(), (1, 0)).view(batch, heads, time + 1, time)  # the skew of Transformer-XL
+        if self.position_kind == "learned_relative":
+            table = self.relative[:time].expand(heads, -1, -1)
+        else:
+            projected = self.position(self.sinusoids[:time])
+            table = projected.view(-1, heads, self.head_size).transpose(0, 1)
+            q = q + self.position_bias.unsqueeze(1)
+        table = F.pad(table, (0, 0, 0, time - table.shape[1])).flip(1)  # row m: time - 1 - m frames back
+        shifted = F.pad(q @ table.transpose(-1, -2), (1, 0)).view(
+            batch, heads, time + 1, time
+        )  # the skew of Transformer-XL
         return shifted[:, :, 1:]
 
 
@@ -281,7 +332,7 @@ class Encoder(nn.Module):
             layers = nn.ModuleList(
                 Layer(
                     *(block.model_dim, block.num_heads, block.kv_heads, block.head_size, block.ffn_size),
-                    *(left, config.norm_epsilon, config.dropout),
+                    *(left, config.norm_epsilon, config.dropout, block.position),
                 )
                 for left in block.left_context
             )
@@ -334,6 +385,7 @@ class Predictor(nn.Module):
                 left,
                 config.norm_epsilon,
                 config.dropout,
+                p.position,
             )
             for left in p.left_context
         )
@@ -378,11 +430,22 @@ class Transducer(nn.Module):
         self.predictor = Predictor(config)
         self.joiner = Joiner(config)
 
-    def set_weights(self, kind: WeightKind) -> None:
-        """Compute every product from now on with float (`f32`) or fake-quantized (`int8`) weights and activations."""
-        for module in self.modules():
-            if isinstance(module, Product | Conv | Predictor):
-                module.kind = kind
+    def set_weights(self, weights: WeightKind | Mapping[str, WeightKind]) -> None:
+        """Compute every product from now on with float (`f32`) or fake-quantized weights and activations.
+
+        weights: a row of FAMILY_WEIGHTS by its name, or the kind of each family; families left out are f32.
+        """
+        kinds = FAMILY_WEIGHTS[weights] if isinstance(weights, str) else weights
+        unknown = set(kinds) - set(FAMILY_WEIGHTS["f32"])
+        if unknown:
+            raise ValueError(f"weights: wanted families {', '.join(FAMILY_WEIGHTS['f32'])}, got {sorted(unknown)}")
+        for name, module in self.named_modules():
+            if isinstance(module, Predictor):
+                module.kind = kinds.get("word", "f32")
+            elif isinstance(module, Conv):
+                module.kind = kinds.get("front" if module.spec.kernel_freq else "encoder", "f32")
+            elif isinstance(module, Product):
+                module.kind = kinds.get("heads" if name.startswith("joiner.") else "encoder", "f32")
 
     def normalize(self, features: Tensor) -> Tensor:
         """Log-mel features (..., mels) to zero mean and unit variance over the training set."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sottovoce.errors import InvalidInputError
+from sottovoce.export.models.transducer import FAMILY_WEIGHTS
 from sottovoce.export.provenance import Provenance
 from sottovoce.export.spec import Spec
-from sottovoce.export.spec_transducer import INT8, transducer_spec
+from sottovoce.export.spec_transducer import transducer_spec
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.writers.spec_to_gguf import write_spec
 
@@ -31,9 +32,12 @@ def export_checkpoint(
     metrics: Mapping[str, Any] | None = None,
     attribution: Sequence[Any] = (),
 ) -> int:
-    """Write checkpoint `source` as the artifact `path` with `int8` or `f32` weights; returns its size in bytes."""
-    if weights not in ("int8", "f32"):
-        raise InvalidInputError(f"weights: wanted int8 or f32, found {weights!r}")
+    """Write checkpoint `source` as the artifact `path` and return its size in bytes.
+
+    weights: `ternary`, `int8` or `f32` (models/transducer.py, FAMILY_WEIGHTS). Raises InvalidInputError for any other.
+    """
+    if weights not in FAMILY_WEIGHTS:
+        raise InvalidInputError(f"weights: wanted {', '.join(FAMILY_WEIGHTS)}, found {weights!r}")
     checkpoint = Checkpoint.load(source)
     training = checkpoint.settings | {
         "steps": checkpoint.training.get("step", 0),
@@ -48,4 +52,4 @@ def export_checkpoint(
         metrics=metrics or {},
         attribution=list(attribution),
     )
-    return write_spec(checkpoint_spec(checkpoint), path, provenance, INT8 if weights == "int8" else {})
+    return write_spec(checkpoint_spec(checkpoint), path, provenance, FAMILY_WEIGHTS[weights])
