@@ -56,45 +56,83 @@ void Transducer::ReserveProjection(ActivationBuffer& activations, int num_frames
   activations.Reserve(num_frames, config_.encoder_dim());
 }
 
-void Transducer::StartLabels(LabelState& state) const {
+void Transducer::ReserveLabels(LabelWorkspace& workspace, int max_rows) const {
   const PredictorConfig& p = config_.predictor;
-  state.layers.resize(predictor_layers_.size());
-  for (size_t l = 0; l < predictor_layers_.size(); ++l) {
-    predictor_layers_[l].Start(state.layers[l], 1);
-    predictor_layers_[l].Reserve(state.workspace, 1);
+  for (const CausalLayer& layer : predictor_layers_) layer.Reserve(workspace, max_rows);
+  const auto grow = [max_rows](std::vector<float>& buffer, int cols) {
+    const size_t size = static_cast<size_t>(max_rows) * static_cast<size_t>(cols);
+    if (buffer.size() < size) buffer.resize(size);
+  };
+  grow(workspace.embedding, p.embedding_dim);
+  grow(workspace.label_hidden, p.model_dim);
+  grow(workspace.projected_rows, config_.joiner_dim);
+  grow(workspace.joined, config_.joiner_dim);
+  grow(workspace.logits, config_.vocab_size);
+  if (workspace.layer_rows.size() < static_cast<size_t>(max_rows)) {
+    workspace.layer_rows.resize(static_cast<size_t>(max_rows));
   }
-  state.embedding.resize(static_cast<size_t>(p.embedding_dim));
-  state.hidden.resize(static_cast<size_t>(p.model_dim));
-  state.projected.resize(static_cast<size_t>(config_.joiner_dim));
-  state.joined.resize(static_cast<size_t>(config_.joiner_dim));
-  state.logits.resize(static_cast<size_t>(config_.vocab_size));
-  for (int size : {p.embedding_dim, p.model_dim, config_.joiner_dim}) state.workspace.activations.Reserve(1, size);
-  AppendLabel(kBlank, state);
+  for (int size : {p.embedding_dim, p.model_dim, config_.joiner_dim}) workspace.activations.Reserve(max_rows, size);
+}
+
+void Transducer::StartLabels(LabelCache& cache, LabelWorkspace& workspace) const {
+  cache.layers.resize(predictor_layers_.size());
+  for (size_t l = 0; l < predictor_layers_.size(); ++l) predictor_layers_[l].Start(cache.layers[l]);
+  cache.projected.resize(static_cast<size_t>(config_.joiner_dim));
+  const LabelRow start{&cache, kBlank};
+  AppendLabels(&start, 1, workspace);
+}
+
+void Transducer::StartLabels(LabelState& state) const {
+  ReserveLabels(state.workspace, 1);
+  StartLabels(state, state.workspace);
+}
+
+void Transducer::AppendLabels(const LabelRow* rows, int num_rows, LabelWorkspace& workspace) const {
+  const PredictorConfig& p = config_.predictor;
+  const size_t width = static_cast<size_t>(p.embedding_dim);
+  const size_t dim = static_cast<size_t>(p.model_dim);
+  const size_t joiner_dim = static_cast<size_t>(config_.joiner_dim);
+  float* embedding = workspace.embedding.data();
+  std::fill_n(embedding, static_cast<size_t>(num_rows) * width, 0.0f);
+  for (int r = 0; r < num_rows; ++r) embedding_.Add(rows[r].label, embedding + static_cast<size_t>(r) * width);
+  float* hidden = workspace.label_hidden.data();
+  input_.Forward(embedding, num_rows, width, {}, workspace.activations, hidden, dim);
+  for (size_t l = 0; l < predictor_layers_.size(); ++l) {
+    for (int r = 0; r < num_rows; ++r) workspace.layer_rows[static_cast<size_t>(r)] = {&rows[r].cache->layers[l], 1};
+    predictor_layers_[l].ForwardBatch(hidden, workspace.layer_rows.data(), num_rows, workspace);
+  }
+  LayerNorm(hidden, nullptr, predictor_norm_.weight, predictor_norm_.bias, config_.norm_epsilon, num_rows, p.model_dim,
+            hidden);
+  const float* projected = workspace.projected_rows.data();
+  joiner_predictor_.Forward(hidden, num_rows, dim, {}, workspace.activations, workspace.projected_rows.data(),
+                            joiner_dim);
+  for (int r = 0; r < num_rows; ++r, projected += joiner_dim) {
+    std::copy_n(projected, joiner_dim, rows[r].cache->projected.data());
+  }
 }
 
 void Transducer::AppendLabel(int label, LabelState& state) const {
-  const PredictorConfig& p = config_.predictor;
-  ActivationBuffer& activations = state.workspace.activations;
-  std::fill(state.embedding.begin(), state.embedding.end(), 0.0f);
-  embedding_.Add(label, state.embedding.data());
-  float* hidden = state.hidden.data();
-  input_.Forward(state.embedding.data(), 1, state.embedding.size(), {}, activations, hidden, state.hidden.size());
-  for (size_t l = 0; l < predictor_layers_.size(); ++l) {
-    predictor_layers_[l].Forward(hidden, 1, state.layers[l], state.workspace);
+  const LabelRow row{&state, label};
+  AppendLabels(&row, 1, state.workspace);
+}
+
+const float* Transducer::JoinRows(const JoinRow* rows, int num_rows, LabelWorkspace& workspace) const {
+  const size_t dim = static_cast<size_t>(config_.joiner_dim);
+  float* joined = workspace.joined.data();
+  for (int r = 0; r < num_rows; ++r, joined += dim) {
+    const float* labels = rows[r].cache->projected.data();
+    for (size_t i = 0; i < dim; ++i) joined[i] = rows[r].projected_frame[i] + labels[i];
   }
-  LayerNorm(hidden, nullptr, predictor_norm_.weight, predictor_norm_.bias, config_.norm_epsilon, 1, p.model_dim,
-            hidden);
-  joiner_predictor_.Forward(hidden, 1, state.hidden.size(), {}, activations, state.projected.data(),
-                            state.projected.size());
+  joined = workspace.joined.data();
+  Relu(joined, static_cast<size_t>(num_rows) * dim, joined);
+  joiner_output_.Forward(joined, num_rows, dim, {}, workspace.activations, workspace.logits.data(),
+                         static_cast<size_t>(config_.vocab_size));
+  return workspace.logits.data();
 }
 
 const float* Transducer::Join(const float* projected_frame, LabelState& state) const {
-  const size_t dim = state.joined.size();
-  float* joined = state.joined.data();
-  for (size_t i = 0; i < dim; ++i) joined[i] = projected_frame[i] + state.projected[i];
-  Relu(joined, dim, joined);
-  joiner_output_.Forward(joined, 1, dim, {}, state.workspace.activations, state.logits.data(), state.logits.size());
-  return state.logits.data();
+  const JoinRow row{&state, projected_frame};
+  return JoinRows(&row, 1, state.workspace);
 }
 
 }  // namespace sottovoce

@@ -11,15 +11,37 @@
 
 namespace sottovoce {
 
-// What the predictor remembers of the labels so far, and scratch of predictor and joiner.
-struct LabelState {
+// What the predictor remembers of the labels so far: all that a further hypothesis costs.
+struct LabelCache {
   std::vector<CausalLayerState> layers;
-  std::vector<float> embedding;  // (embedding_dim)
-  std::vector<float> hidden;     // (model_dim)
   std::vector<float> projected;  // (joiner_dim), what the joiner sees of the labels
-  std::vector<float> joined;     // (joiner_dim)
-  std::vector<float> logits;     // (vocab_size)
-  CausalWorkspace workspace;
+};
+
+// Scratch of predictor and joiner; one for any number of caches that are not computed at the same moment.
+struct LabelWorkspace : CausalWorkspace {
+  std::vector<float> embedding;       // (rows, embedding_dim)
+  std::vector<float> label_hidden;    // (rows, model_dim)
+  std::vector<float> projected_rows;  // (rows, joiner_dim)
+  std::vector<float> joined;          // (rows, joiner_dim)
+  std::vector<float> logits;          // (rows, vocab_size)
+  std::vector<LayerRows> layer_rows;  // (rows)
+};
+
+// A label history with scratch of its own.
+struct LabelState : LabelCache {
+  LabelWorkspace workspace;
+};
+
+// A label that one of several histories gets.
+struct LabelRow {
+  LabelCache* cache;
+  int label;  // [0, vocab_size)
+};
+
+// A frame that one of several histories sees.
+struct JoinRow {
+  const LabelCache* cache;
+  const float* projected_frame;  // (joiner_dim) from ProjectEncoded
 };
 
 class Transducer {
@@ -42,13 +64,20 @@ class Transducer {
   void ProjectEncoded(const float* encoded, int num_frames, ActivationBuffer& activations, float* y) const;
   void ReserveProjection(ActivationBuffer& activations, int num_frames) const;
 
-  // Starts a label history: state.projected after the start symbol. Allocates at the first call only.
+  // Room for calls of up to max_rows histories.
+  void ReserveLabels(LabelWorkspace& workspace, int max_rows) const;
+
+  // Starts a label history: cache.projected after the start symbol. Allocates at the first call only.
+  void StartLabels(LabelCache& cache, LabelWorkspace& workspace) const;
   void StartLabels(LabelState& state) const;
 
-  // Appends a label in [0, vocab_size) and updates state.projected.
+  // Appends a label to each of several histories, which share every product, and updates their `projected`: bit for bit
+  // what each gets alone.
+  void AppendLabels(const LabelRow* rows, int num_rows, LabelWorkspace& workspace) const;
   void AppendLabel(int label, LabelState& state) const;
 
-  // projected_frame: (joiner_dim) from ProjectEncoded. Returns the (vocab_size) logits of the next symbol, in `state`.
+  // Returns the (num_rows, vocab_size) logits of the next symbol, in `workspace`.
+  const float* JoinRows(const JoinRow* rows, int num_rows, LabelWorkspace& workspace) const;
   const float* Join(const float* projected_frame, LabelState& state) const;
 
  private:

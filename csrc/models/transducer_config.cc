@@ -13,6 +13,7 @@ constexpr uint32_t kMaxDim = 8192;
 constexpr uint32_t kMaxFfn = 65536;
 constexpr uint32_t kMaxHeads = 256;
 constexpr uint32_t kMaxContext = 4096;
+constexpr size_t kMaxPositions = 1 << 26;  // floats of projected positions, all layers together
 constexpr int kMaxKernel = 63;
 constexpr int kMaxStride = 64;  // of the whole encoder
 constexpr size_t kMaxVocabulary = 1 << 17;
@@ -25,6 +26,17 @@ Status ReadSize(const Artifact& artifact, const std::string& key, uint32_t most,
   }
   *value = static_cast<int>(found);
   return Status();
+}
+
+// `prefix`position; files older than the key have none, which means learned positions.
+Result<PositionKind> ReadPosition(const Artifact& artifact, const std::string& prefix) {
+  const std::string key = prefix + "position";
+  if (artifact.metadata().count(key) == 0) return PositionKind::kLearnedRelative;
+  SV_ASSIGN_OR_RETURN(const std::string position, artifact.GetString(key));
+  if (position == "learned_relative") return PositionKind::kLearnedRelative;
+  if (position == "transformer_xl") return PositionKind::kTransformerXl;
+  return Unsupported(artifact.name() + ": " + key + " is '" + position +
+                     "', wanted 'learned_relative' or 'transformer_xl'");
 }
 
 // The Transformer layers under `prefix` ("encoder.0." or "predictor."). `grouped` ones may have fewer key-value heads.
@@ -52,6 +64,11 @@ Status ReadLayers(const Artifact& artifact, const std::string& prefix, bool grou
   if (layer.num_heads * layer.head_size > static_cast<int>(kMaxDim)) {
     return DataLoss(artifact.name() + ": " + prefix + "num_heads x head_size: wanted at most " +
                     std::to_string(kMaxDim) + ", found " + std::to_string(layer.num_heads * layer.head_size));
+  }
+  SV_ASSIGN_OR_RETURN(layer.position, ReadPosition(artifact, prefix));
+  if (layer.position == PositionKind::kTransformerXl && layer.model_dim % 2 != 0) {
+    return DataLoss(artifact.name() + ": " + prefix + "model_dim: wanted an even width for sines and cosines, found " +
+                    std::to_string(layer.model_dim));
   }
   SV_ASSIGN_OR_RETURN(const std::vector<uint32_t> contexts, artifact.GetU32Array(prefix + "left_context"));
   if (contexts.size() != count) {
@@ -121,10 +138,6 @@ Status ReadBlock(const Artifact& artifact, const std::string& prefix, Shape* sha
     return DataLoss(artifact.name() + ": " + prefix + "convs: wanted a last conv1d of model_dim " +
                     std::to_string(block.model_dim) + " channels, found " + convs.back());
   }
-  SV_ASSIGN_OR_RETURN(const std::string position, artifact.GetString(prefix + "position"));
-  if (position != "learned_relative") {
-    return Unsupported(artifact.name() + ": " + prefix + "position is '" + position + "', wanted 'learned_relative'");
-  }
   return Status();
 }
 
@@ -183,6 +196,20 @@ Result<TransducerConfig> TransducerConfig::Read(const Artifact& artifact) {
   SV_RETURN_IF_ERROR(ReadSize(artifact, "predictor.embedding_dim", kMaxDim, &config.predictor.embedding_dim));
   SV_RETURN_IF_ERROR(ReadLayers(artifact, "predictor.", false, config.norm_epsilon, &config.predictor.model_dim,
                                 &config.predictor.layers));
+  // Projected positions are memory that the file does not pay for in bytes.
+  size_t positions = 0;
+  const auto count = [&positions](const CausalLayerConfig& layer) {
+    if (layer.position == PositionKind::kLearnedRelative) return;
+    positions += static_cast<size_t>(layer.left_context + 1) * static_cast<size_t>(layer.num_heads * layer.head_size);
+  };
+  for (const EncoderBlockConfig& block : config.blocks) {
+    for (const CausalLayerConfig& layer : block.layers) count(layer);
+  }
+  for (const CausalLayerConfig& layer : config.predictor.layers) count(layer);
+  if (positions > kMaxPositions) {
+    return DataLoss(artifact.name() + ": left_context x num_heads x head_size of all layers: wanted at most " +
+                    std::to_string(kMaxPositions) + ", found " + std::to_string(positions));
+  }
   SV_RETURN_IF_ERROR(ReadSize(artifact, "joiner.dim", kMaxDim, &config.joiner_dim));
   SV_ASSIGN_OR_RETURN(const std::vector<std::string> pieces, artifact.GetStringArray("tokenizer.pieces"));
   if (pieces.size() < 2 || pieces.size() > kMaxVocabulary) {

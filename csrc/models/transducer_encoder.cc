@@ -50,8 +50,17 @@ Result<CausalLayer> LoadCausalLayer(TensorReader& reader, const std::string& pre
   }
   SV_ASSIGN_OR_RETURN(layer.attention_norm, LoadNorm(reader, prefix + "attention.norm", config.model_dim));
   SV_ASSIGN_OR_RETURN(layer.ffn_norm, LoadNorm(reader, prefix + "ffn.norm", config.model_dim));
-  SV_ASSIGN_OR_RETURN(layer.relative,
-                      LoadVector(reader, prefix + "attention.relative", (config.left_context + 1) * config.head_size));
+  if (config.position == PositionKind::kLearnedRelative) {
+    const int size = (config.left_context + 1) * config.head_size;
+    SV_ASSIGN_OR_RETURN(layer.relative, LoadVector(reader, prefix + "attention.relative", size));
+    return layer;
+  }
+  // The distances that a layer sees are known now, so their projections are computed once.
+  SV_ASSIGN_OR_RETURN(const Linear projection, LoadLinear(reader, prefix + "attention.position", query_size,
+                                                          config.model_dim, /*has_bias=*/false));
+  layer.ProjectPositions(projection);
+  SV_ASSIGN_OR_RETURN(layer.content_bias, LoadVector(reader, prefix + "attention.content_bias", query_size));
+  SV_ASSIGN_OR_RETURN(layer.position_bias, LoadVector(reader, prefix + "attention.position_bias", query_size));
   return layer;
 }
 
@@ -76,74 +85,108 @@ Result<TransducerEncoder> TransducerEncoder::Load(const TransducerConfig& config
   SV_ASSIGN_OR_RETURN(encoder.norm_, LoadNorm(reader, "encoder.norm", config.encoder_dim()));
   encoder.norm_epsilon_ = config.norm_epsilon;
   encoder.dim_ = config.encoder_dim();
+  encoder.num_mels_ = config.num_mels;
   encoder.max_frames_ = kChunkOutputs * config.stride;
-  int frames = encoder.max_frames_;
-  for (const Block& block : encoder.blocks_) {
-    for (const StreamingConv& conv : block.convs) frames = conv.config().MaxOutputs(frames);
-  }
-  encoder.max_outputs_ = frames;
   return encoder;
 }
 
-void TransducerEncoder::Start(EncoderState& state) const {
+int TransducerEncoder::MaxOutputs(int num_frames, int num_streams) const {
+  for (const Block& block : blocks_) {
+    for (const StreamingConv& conv : block.convs) num_frames = conv.config().MaxOutputs(num_frames, num_streams);
+  }
+  return num_frames;
+}
+
+void TransducerEncoder::Start(EncoderCache& cache) const {
   size_t num_convs = 0, num_layers = 0;
   for (const Block& block : blocks_) {
     num_convs += block.convs.size();
     num_layers += block.layers.size();
   }
-  state.convs.resize(num_convs);
-  state.layers.resize(num_layers);
-  int frames = max_frames_;
-  size_t widest = 0, scratch = 0;
-  ConvState* conv_state = state.convs.data();
-  CausalLayerState* layer_state = state.layers.data();
+  cache.convs.resize(num_convs);
+  cache.layers.resize(num_layers);
+  ConvState* conv_state = cache.convs.data();
+  CausalLayerState* layer_state = cache.layers.data();
+  for (const Block& block : blocks_) {
+    for (const StreamingConv& conv : block.convs) conv.Start(*conv_state++);
+    for (const CausalLayer& layer : block.layers) layer.Start(*layer_state++);
+  }
+}
+
+void TransducerEncoder::Reserve(EncoderWorkspace& workspace, int num_frames, int num_streams) const {
+  size_t widest = static_cast<size_t>(num_frames) * static_cast<size_t>(num_mels_);
   for (const Block& block : blocks_) {
     for (const StreamingConv& conv : block.convs) {
-      conv.Start(*conv_state++, frames);
-      conv.Reserve(state.workspace.activations, frames);
-      frames = conv.config().MaxOutputs(frames);
-      widest = std::max(widest, static_cast<size_t>(frames) * conv.config().out_size());
-      scratch = std::max(scratch, conv.ScratchSize());
+      conv.Reserve(workspace.conv, workspace.activations, num_frames, num_streams);
+      num_frames = conv.config().MaxOutputs(num_frames, num_streams);
+      widest = std::max(widest, static_cast<size_t>(num_frames) * conv.config().out_size());
     }
-    for (const CausalLayer& layer : block.layers) {
-      layer.Start(*layer_state++, frames);
-      layer.Reserve(state.workspace, frames);
-    }
+    for (const CausalLayer& layer : block.layers) layer.Reserve(workspace, num_frames);
   }
-  state.even.resize(widest);
-  state.odd.resize(widest);
-  state.scratch.resize(scratch);
+  if (workspace.even.size() < widest) {
+    workspace.even.resize(widest);
+    workspace.odd.resize(widest);
+  }
+  if (workspace.conv_rows.size() < static_cast<size_t>(num_streams)) {
+    workspace.conv_rows.resize(static_cast<size_t>(num_streams));
+    workspace.layer_rows.resize(static_cast<size_t>(num_streams));
+  }
+}
+
+void TransducerEncoder::Start(EncoderState& state) const {
+  Start(state.cache);
+  Reserve(state.workspace, max_frames_, 1);
 }
 
 int TransducerEncoder::Forward(const float* features, int num_frames, EncoderState& state, float* encoded) const {
-  const float* x = features;
-  float* y = state.even.data();
-  float* other = state.odd.data();
-  int frames = num_frames;
+  EncoderRows stream{&state.cache, features, num_frames, 0};
+  return ForwardBatch(&stream, 1, state.workspace, encoded);
+}
+
+int TransducerEncoder::ForwardBatch(EncoderRows* streams, int num_streams, EncoderWorkspace& workspace,
+                                    float* encoded) const {
+  float* x = workspace.even.data();
+  float* y = workspace.odd.data();
+  ConvRows* conv_rows = workspace.conv_rows.data();
+  LayerRows* layer_rows = workspace.layer_rows.data();
+  int frames = 0;
+  const size_t mels = static_cast<size_t>(num_mels_);
+  for (int s = 0; s < num_streams; ++s) {
+    streams[s].num_encoded = 0;
+    conv_rows[s].num_frames = streams[s].num_frames;
+    std::copy_n(streams[s].features, static_cast<size_t>(streams[s].num_frames) * mels,
+                x + static_cast<size_t>(frames) * mels);
+    frames += streams[s].num_frames;
+  }
   bool flat = false;  // whether a conv1d has been reached
-  int channels = 1, freq = blocks_[0].convs[0].config().in_freq;
-  ConvState* conv_state = state.convs.data();
-  CausalLayerState* layer_state = state.layers.data();
+  int channels = 1, freq = num_mels_;
+  size_t conv_index = 0, layer_index = 0;
   for (const Block& block : blocks_) {
     for (const StreamingConv& conv : block.convs) {
       if (conv.config().kernel_freq == 0 && !flat) {
         flat = true;
         if (channels > 1 && freq > 1) {
           ChannelMajor(x, frames, freq, channels, y);
-          x = y;
-          std::swap(y, other);
+          std::swap(x, y);
         }
       }
-      frames = conv.Forward(x, frames, *conv_state++, state.workspace.activations, state.scratch.data(), y);
+      for (int s = 0; s < num_streams; ++s) conv_rows[s].state = &streams[s].cache->convs[conv_index];
+      ++conv_index;
+      frames = conv.Forward(x, conv_rows, num_streams, workspace.conv, workspace.activations, y);
       if (frames == 0) return 0;
       channels = conv.config().out_channels;
       freq = conv.config().out_freq();
-      x = y;
-      std::swap(y, other);
+      std::swap(x, y);
     }
-    // x is the buffer written last, which `other` names after the swap.
-    for (const CausalLayer& layer : block.layers) layer.Forward(other, frames, *layer_state++, state.workspace);
+    for (const CausalLayer& layer : block.layers) {
+      for (int s = 0; s < num_streams; ++s) {
+        layer_rows[s] = {&streams[s].cache->layers[layer_index], conv_rows[s].num_frames};
+      }
+      ++layer_index;
+      layer.ForwardBatch(x, layer_rows, num_streams, workspace);
+    }
   }
+  for (int s = 0; s < num_streams; ++s) streams[s].num_encoded = conv_rows[s].num_frames;
   LayerNorm(x, nullptr, norm_.weight, norm_.bias, norm_epsilon_, frames, dim_, encoded);
   return frames;
 }

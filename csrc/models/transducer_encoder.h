@@ -8,13 +8,32 @@
 
 namespace sottovoce {
 
-// What one stream remembers between calls, and its scratch.
-struct EncoderState {
+// What one stream remembers between calls: all that a further stream costs.
+struct EncoderCache {
   std::vector<ConvState> convs;
   std::vector<CausalLayerState> layers;
+};
+
+// Scratch of calls; one for any number of streams that are not computed at the same moment.
+struct EncoderWorkspace : CausalWorkspace {
   std::vector<float> even, odd;  // activations between layers, (frames, the widest layer)
-  std::vector<float> scratch;    // rows gathered by a conv2d
-  CausalWorkspace workspace;
+  ConvWorkspace conv;
+  std::vector<ConvRows> conv_rows;    // (streams)
+  std::vector<LayerRows> layer_rows;  // (streams)
+};
+
+// A stream with scratch of its own.
+struct EncoderState {
+  EncoderCache cache;
+  EncoderWorkspace workspace;
+};
+
+// One stream's part of a call that computes several.
+struct EncoderRows {
+  EncoderCache* cache;
+  const float* features;  // (num_frames, num_mels), normalised
+  int num_frames;         // at most max_frames()
+  int num_encoded;        // out: encoder frames they completed
 };
 
 // Immutable; any number of threads, one state each.
@@ -23,15 +42,26 @@ class TransducerEncoder {
   // Takes the tensors `encoder.*` from the reader.
   static Result<TransducerEncoder> Load(const TransducerConfig& config, TensorReader& reader);
 
-  // The most feature frames a call of Forward takes, and the most encoder frames it gives.
+  // The most feature frames of a stream that a call takes, and the most encoder frames that it gives.
   int max_frames() const { return max_frames_; }
-  int max_outputs() const { return max_outputs_; }
+  int max_outputs() const { return MaxOutputs(max_frames_, 1); }
+  // The most encoder frames that num_frames feature frames of num_streams streams together complete in one call.
+  int MaxOutputs(int num_frames, int num_streams) const;
 
-  // Makes the state ready for a new stream; allocates at the first call only.
+  // Makes the cache ready for a new stream; allocates at the first call only.
+  void Start(EncoderCache& cache) const;
+  // Room for calls of up to num_frames feature frames (all streams together) of up to num_streams streams.
+  void Reserve(EncoderWorkspace& workspace, int num_frames, int num_streams) const;
+  // Both, for one stream and max_frames() frames.
   void Start(EncoderState& state) const;
 
-  // features: (num_frames, num_mels), normalised, num_frames <= max_frames(). encoded: (max_outputs(), encoder_dim).
-  // Returns how many encoder frames they completed: the same frames, bit for bit, however the features are cut.
+  // encoded: (MaxOutputs(), encoder_dim), the frames of the first stream, then those of the next and so on. Returns how
+  // many there are. All streams share every product, and each gets, bit for bit, what it would get alone, however its
+  // features are cut.
+  int ForwardBatch(EncoderRows* streams, int num_streams, EncoderWorkspace& workspace, float* encoded) const;
+
+  // One stream. features: (num_frames, num_mels), normalised, num_frames <= max_frames(). encoded: (max_outputs(),
+  // encoder_dim).
   int Forward(const float* features, int num_frames, EncoderState& state, float* encoded) const;
 
  private:
@@ -44,8 +74,8 @@ class TransducerEncoder {
   NormWeights norm_;
   float norm_epsilon_ = 1e-5f;
   int dim_ = 0;
+  int num_mels_ = 0;
   int max_frames_ = 0;
-  int max_outputs_ = 0;
 };
 
 // One Transformer layer's tensors under `prefix` ("encoder.0.layer.1.").

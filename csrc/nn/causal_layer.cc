@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace sottovoce {
 namespace {
@@ -16,81 +15,150 @@ void AddTo(const float* x, size_t count, float* y) {
   for (size_t i = 0; i < count; ++i) y[i] += x[i];
 }
 
-}  // namespace
-
-int CausalLayer::capacity(const CausalLayerState& state) const {
-  return static_cast<int>(state.keys.size() / static_cast<size_t>(config.num_kv_heads * config.head_size));
-}
-
-void CausalLayer::Start(CausalLayerState& state, int max_frames) const {
-  Grow(state.keys, config.left_context + max_frames, config.num_kv_heads * config.head_size);
-  Grow(state.values, config.left_context + max_frames, config.num_kv_heads * config.head_size);
-  state.held = 0;
-}
-
-void CausalLayer::Reserve(CausalWorkspace& workspace, int max_frames) const {
-  const int query_size = config.num_heads * config.head_size;
-  const int kv_size = config.num_kv_heads * config.head_size;
-  Grow(workspace.normed, max_frames, config.model_dim);
-  Grow(workspace.query, max_frames, query_size);
-  Grow(workspace.key, max_frames, kv_size);
-  Grow(workspace.value, max_frames, kv_size);
-  Grow(workspace.context, max_frames, query_size);
-  Grow(workspace.hidden, max_frames, config.ffn_size);
-  Grow(workspace.scores, config.num_heads, config.left_context + 1);
-  Grow(workspace.relative, config.num_heads, config.left_context + 1);
-  for (const Linear* product : {&query, &key, &value, &output, &up, &down}) {
-    if (product->quantized()) workspace.activations.Reserve(max_frames, product->cols());
+// y[c] += sum_j weights[j] * rows[j][c], j ascending. rows: (count, size).
+void AddWeighted(const float* weights, const float* rows, int count, size_t size, float* y) {
+  for (int j = 0; j < count; ++j, rows += size) {
+    for (size_t c = 0; c < size; ++c) y[c] += weights[j] * rows[c];
   }
 }
 
-void CausalLayer::Project(const float* x, int num_frames, CausalLayerState& state, CausalWorkspace& workspace) const {
+// The part of a ring from slot `first` that holds `count` frames lies in two pieces, the second from slot 0.
+int PieceBeforeTheEnd(int first, int count, int capacity) {
+  return std::min(count, capacity - first);
+}
+
+}  // namespace
+
+void CausalLayer::ProjectPositions(const Linear& projection) {
+  const int count = config.left_context + 1;
+  const int half = config.model_dim / 2;
   const size_t dim = static_cast<size_t>(config.model_dim);
-  const size_t kv_size = static_cast<size_t>(config.num_kv_heads * config.head_size);
+  std::vector<float> sinusoids(static_cast<size_t>(count) * dim);
+  for (int d = 0; d < count; ++d) {
+    float* row = sinusoids.data() + static_cast<size_t>(d) * dim;
+    for (int i = 0; i < half; ++i) {
+      const double angle = d / std::pow(10000.0, 2.0 * i / config.model_dim);
+      row[i] = static_cast<float>(std::sin(angle));
+      row[half + i] = static_cast<float>(std::cos(angle));
+    }
+  }
+  const size_t width = static_cast<size_t>(config.num_heads * config.head_size);
+  std::vector<float> projected(static_cast<size_t>(count) * width);
+  ActivationBuffer activations;
+  projection.Forward(sinusoids.data(), count, dim, {}, activations, projected.data(), width);
+  const size_t size = static_cast<size_t>(config.head_size);
+  positions.resize(projected.size());
+  float* to = positions.data();
+  for (int h = 0; h < config.num_heads; ++h) {
+    const float* from = projected.data() + static_cast<size_t>(h) * size;
+    for (int d = 0; d < count; ++d, from += width) to = std::copy_n(from, size, to);
+  }
+}
+
+void CausalLayer::Start(CausalLayerState& state) const {
+  Grow(state.keys, config.left_context + 1, config.num_kv_heads * config.head_size);
+  Grow(state.values, config.left_context + 1, config.num_kv_heads * config.head_size);
+  state.held = 0;
+  state.next = 0;
+}
+
+void CausalLayer::Reserve(CausalWorkspace& workspace, int max_rows) const {
+  const int query_size = config.num_heads * config.head_size;
+  const int kv_size = config.num_kv_heads * config.head_size;
+  Grow(workspace.normed, max_rows, config.model_dim);
+  Grow(workspace.query, max_rows, query_size);
+  Grow(workspace.key, max_rows, kv_size);
+  Grow(workspace.value, max_rows, kv_size);
+  Grow(workspace.context, max_rows, query_size);
+  Grow(workspace.hidden, max_rows, config.ffn_size);
+  Grow(workspace.biased, 2, query_size);
+  Grow(workspace.scores, config.num_heads, config.left_context + 1);
+  Grow(workspace.relative, config.num_heads, config.left_context + 1);
+  for (const Linear* product : {&query, &key, &value, &output, &up, &down}) {
+    if (product->quantized()) workspace.activations.Reserve(max_rows, product->cols());
+  }
+}
+
+void CausalLayer::Project(const float* x, int num_rows, CausalWorkspace& workspace) const {
+  const size_t dim = static_cast<size_t>(config.model_dim);
   const struct {
     const Linear* product;
     float* y;
   } products[] = {{&query, workspace.query.data()}, {&key, workspace.key.data()}, {&value, workspace.value.data()}};
-  const ActivationQuantization quantization;
   if (query.quantized() && key.quantized() && value.quantized()) {
     const QuantizedRows input =
-        workspace.activations.Quantize(x, num_frames, config.model_dim, dim, 0.0f, Granularity::kPerToken);
+        workspace.activations.Quantize(x, num_rows, config.model_dim, dim, 0.0f, Granularity::kPerToken);
     for (const auto& p : products) p.product->ForwardQuantized(input, p.y, static_cast<size_t>(p.product->rows()));
   } else {
     for (const auto& p : products) {
-      p.product->Forward(x, num_frames, dim, quantization, workspace.activations, p.y,
-                         static_cast<size_t>(p.product->rows()));
-    }
-  }
-  // A head's frames lie together, so that its keys are the rows of a product.
-  const size_t size = static_cast<size_t>(config.head_size);
-  const size_t head_stride = static_cast<size_t>(capacity(state)) * size;
-  for (int t = 0; t < num_frames; ++t) {
-    for (int h = 0; h < config.num_kv_heads; ++h) {
-      const size_t from = static_cast<size_t>(t) * kv_size + static_cast<size_t>(h) * size;
-      const size_t to = static_cast<size_t>(h) * head_stride + static_cast<size_t>(state.held + t) * size;
-      std::copy_n(workspace.key.data() + from, size, state.keys.data() + to);
-      std::copy_n(workspace.value.data() + from, size, state.values.data() + to);
+      p.product->Forward(x, num_rows, dim, {}, workspace.activations, p.y, static_cast<size_t>(p.product->rows()));
     }
   }
 }
 
-void CausalLayer::Attend(const float* q, int frame, const CausalLayerState& state, CausalWorkspace& workspace,
-                         float* y) const {
+void CausalLayer::Append(const float* k, const float* v, CausalLayerState& state) const {
+  // A head's frames lie together, so that its keys are the rows of a product.
   const size_t size = static_cast<size_t>(config.head_size);
-  const size_t head_stride = static_cast<size_t>(capacity(state)) * size;
-  const int count = std::min(frame, config.left_context) + 1;
-  const size_t first = static_cast<size_t>(frame + 1 - count) * size;
+  const int capacity = config.left_context + 1;
+  for (int h = 0; h < config.num_kv_heads; ++h, k += size, v += size) {
+    const size_t to = (static_cast<size_t>(h) * static_cast<size_t>(capacity) + static_cast<size_t>(state.next)) * size;
+    std::copy_n(k, size, state.keys.data() + to);
+    std::copy_n(v, size, state.values.data() + to);
+  }
+  state.next = state.next + 1 == capacity ? 0 : state.next + 1;
+  state.held = std::min(state.held + 1, capacity);
+}
+
+// (num_heads, count), column d for d frames back.
+const float* CausalLayer::PositionScores(const float* q, int count, CausalWorkspace& workspace) const {
+  const size_t size = static_cast<size_t>(config.head_size);
+  const size_t stride = static_cast<size_t>(count);
+  float* scores = workspace.relative.data();
+  if (config.position == PositionKind::kLearnedRelative) {
+    GemmF32(q, config.num_heads, size, {relative, count, config.head_size}, nullptr, scores, stride);
+    return scores;
+  }
+  const size_t head_stride = static_cast<size_t>(config.left_context + 1) * size;
+  for (int h = 0; h < config.num_heads; ++h) {
+    const size_t head = static_cast<size_t>(h);
+    GemmF32(q + head * size, 1, size, {positions.data() + head * head_stride, count, config.head_size}, nullptr,
+            scores + head * stride, stride);
+  }
+  return scores;
+}
+
+// Frames in the order of their age, whatever their slots are, so that sums do not depend on where the ring began.
+void CausalLayer::Attend(const float* q, const CausalLayerState& state, CausalWorkspace& workspace, float* y) const {
+  const size_t size = static_cast<size_t>(config.head_size);
+  const int capacity = config.left_context + 1;
+  const size_t head_stride = static_cast<size_t>(capacity) * size;
+  const int count = state.held;
+  const int first = state.next >= count ? state.next - count : state.next - count + capacity;
+  const int older = PieceBeforeTheEnd(first, count, capacity);
   const int group = config.num_heads / config.num_kv_heads;
   const size_t stride = static_cast<size_t>(count);
+  const float* by_content = q;
+  const float* by_position = q;
+  if (config.position == PositionKind::kTransformerXl) {
+    const size_t query_size = static_cast<size_t>(config.num_heads) * size;
+    float* biased = workspace.biased.data();
+    for (size_t i = 0; i < query_size; ++i) {
+      biased[i] = q[i] + content_bias[i];
+      biased[query_size + i] = q[i] + position_bias[i];
+    }
+    by_content = biased;
+    by_position = biased + query_size;
+  }
+  const float* back = PositionScores(by_position, count, workspace);
   float* scores = workspace.scores.data();
-  float* back = workspace.relative.data();  // (num_heads, count), column d for d frames back
-  GemmF32(q, config.num_heads, size, {relative, count, config.head_size}, nullptr, back, stride);
   for (int h = 0; h < config.num_kv_heads; ++h) {
     const size_t query_head = static_cast<size_t>(h * group);
-    GemmF32(q + query_head * size, group, size,
-            {state.keys.data() + static_cast<size_t>(h) * head_stride + first, count, config.head_size}, nullptr,
-            scores + query_head * stride, stride);
+    const float* keys = state.keys.data() + static_cast<size_t>(h) * head_stride;
+    const float* rows = by_content + query_head * size;
+    float* to = scores + query_head * stride;
+    GemmF32(rows, group, size, {keys + static_cast<size_t>(first) * size, older, config.head_size}, nullptr, to,
+            stride);
+    if (older < count) GemmF32(rows, group, size, {keys, count - older, config.head_size}, nullptr, to + older, stride);
   }
   const float scale = 1.0f / std::sqrt(static_cast<float>(config.head_size));
   for (int h = 0; h < config.num_heads; ++h) {
@@ -101,55 +169,51 @@ void CausalLayer::Attend(const float* q, int frame, const CausalLayerState& stat
   Softmax(scores, config.num_heads, count, stride);
   for (int h = 0; h < config.num_heads; ++h) {
     const float* row = scores + static_cast<size_t>(h) * stride;
-    const float* value = state.values.data() + static_cast<size_t>(h / group) * head_stride + first;
+    const float* values = state.values.data() + static_cast<size_t>(h / group) * head_stride;
     float* out = y + static_cast<size_t>(h) * size;
     std::fill_n(out, size, 0.0f);
-    for (int j = 0; j < count; ++j, value += size) {
-      for (size_t c = 0; c < size; ++c) out[c] += row[j] * value[c];
-    }
+    AddWeighted(row, values + static_cast<size_t>(first) * size, older, size, out);
+    AddWeighted(row + older, values, count - older, size, out);
   }
 }
 
 void CausalLayer::Forward(float* x, int num_frames, CausalLayerState& state, CausalWorkspace& workspace) const {
-  if (num_frames == 0) return;
+  const LayerRows stream{&state, num_frames};
+  ForwardBatch(x, &stream, 1, workspace);
+}
+
+void CausalLayer::ForwardBatch(float* x, const LayerRows* streams, int num_streams, CausalWorkspace& workspace) const {
+  int num_rows = 0;
+  for (int s = 0; s < num_streams; ++s) num_rows += streams[s].num_frames;
+  if (num_rows == 0) return;
+  const size_t rows = static_cast<size_t>(num_rows);
   const size_t dim = static_cast<size_t>(config.model_dim);
   const size_t query_size = static_cast<size_t>(config.num_heads * config.head_size);
+  const size_t kv_size = static_cast<size_t>(config.num_kv_heads * config.head_size);
   const size_t ffn = static_cast<size_t>(config.ffn_size);
   const ActivationQuantization quantization;
   float* normed = workspace.normed.data();
 
-  LayerNorm(x, nullptr, attention_norm.weight, attention_norm.bias, config.norm_epsilon, num_frames, config.model_dim,
+  LayerNorm(x, nullptr, attention_norm.weight, attention_norm.bias, config.norm_epsilon, num_rows, config.model_dim,
             normed);
-  Project(normed, num_frames, state, workspace);
-  for (int t = 0; t < num_frames; ++t) {
-    const size_t at = static_cast<size_t>(t) * query_size;
-    Attend(workspace.query.data() + at, state.held + t, state, workspace, workspace.context.data() + at);
-  }
-  output.Forward(workspace.context.data(), num_frames, query_size, quantization, workspace.activations, normed, dim);
-  AddTo(normed, static_cast<size_t>(num_frames) * dim, x);
-
-  LayerNorm(x, nullptr, ffn_norm.weight, ffn_norm.bias, config.norm_epsilon, num_frames, config.model_dim, normed);
-  float* hidden = workspace.hidden.data();
-  up.Forward(normed, num_frames, dim, quantization, workspace.activations, hidden, ffn);
-  Relu(hidden, static_cast<size_t>(num_frames) * ffn, hidden);
-  down.Forward(hidden, num_frames, ffn, quantization, workspace.activations, normed, dim);
-  AddTo(normed, static_cast<size_t>(num_frames) * dim, x);
-
-  // Only what the next frame can see stays.
-  const int seen = state.held + num_frames;
-  const int keep = std::min(seen, config.left_context);
-  const size_t size = static_cast<size_t>(config.head_size);
-  const size_t head_stride = static_cast<size_t>(capacity(state)) * size;
-  if (seen > keep) {
-    const size_t from = static_cast<size_t>(seen - keep) * size;
-    for (int h = 0; h < config.num_kv_heads; ++h) {
-      float* keys = state.keys.data() + static_cast<size_t>(h) * head_stride;
-      float* values = state.values.data() + static_cast<size_t>(h) * head_stride;
-      std::memmove(keys, keys + from, static_cast<size_t>(keep) * size * sizeof(float));
-      std::memmove(values, values + from, static_cast<size_t>(keep) * size * sizeof(float));
+  Project(normed, num_rows, workspace);
+  size_t row = 0;
+  for (int s = 0; s < num_streams; ++s) {
+    for (int t = 0; t < streams[s].num_frames; ++t, ++row) {
+      Append(workspace.key.data() + row * kv_size, workspace.value.data() + row * kv_size, *streams[s].state);
+      Attend(workspace.query.data() + row * query_size, *streams[s].state, workspace,
+             workspace.context.data() + row * query_size);
     }
   }
-  state.held = keep;
+  output.Forward(workspace.context.data(), num_rows, query_size, quantization, workspace.activations, normed, dim);
+  AddTo(normed, rows * dim, x);
+
+  LayerNorm(x, nullptr, ffn_norm.weight, ffn_norm.bias, config.norm_epsilon, num_rows, config.model_dim, normed);
+  float* hidden = workspace.hidden.data();
+  up.Forward(normed, num_rows, dim, quantization, workspace.activations, hidden, ffn);
+  Relu(hidden, rows * ffn, hidden);
+  down.Forward(hidden, num_rows, ffn, quantization, workspace.activations, normed, dim);
+  AddTo(normed, rows * dim, x);
 }
 
 }  // namespace sottovoce

@@ -1,5 +1,7 @@
-// A pre-norm Transformer layer that looks back a limited number of frames and never ahead, with learned relative
-// positions: score(i, j) = (q_i . k_j + q_i . relative[i - j]) / sqrt(head_size) for i - left_context <= j <= i.
+// A pre-norm Transformer layer that looks back a limited number of frames and never ahead. Scores of frame i on frame
+// j, i - left_context <= j <= i, with one of two kinds of relative positions:
+//   learned:         (q_i . k_j + q_i . relative[i - j]) / sqrt(head_size), the table shared by heads
+//   Transformer-XL:  ((q_i + u) . k_j + (q_i + v) . r[i - j]) / sqrt(head_size), u, v and r of each head
 #pragma once
 
 #include <cstddef>
@@ -9,6 +11,8 @@
 
 namespace sottovoce {
 
+enum class PositionKind { kLearnedRelative, kTransformerXl };
+
 struct CausalLayerConfig {
   int model_dim = 0;
   int num_heads = 0;
@@ -16,6 +20,7 @@ struct CausalLayerConfig {
   int head_size = 0;
   int ffn_size = 0;
   int left_context = 0;  // frames
+  PositionKind position = PositionKind::kLearnedRelative;
   float norm_epsilon = 1e-5f;
 };
 
@@ -24,21 +29,29 @@ struct NormWeights {
   const float* bias = nullptr;    // (size)
 };
 
-// Keys and values of the frames that one stream's next frames may look at.
+// Keys and values of the frames that one stream's next frames may look at: rings over frames, so that nothing is moved.
 struct CausalLayerState {
-  std::vector<float> keys;    // (num_kv_heads, left_context + max_frames, head_size)
+  std::vector<float> keys;    // (num_kv_heads, left_context + 1, head_size)
   std::vector<float> values;  // the same
   int held = 0;               // frames
+  int next = 0;               // where the next frame goes
+};
+
+// The rows of one stream in a call that computes several.
+struct LayerRows {
+  CausalLayerState* state;
+  int num_frames;
 };
 
 // Scratch of forward passes through any layers it was reserved for.
 struct CausalWorkspace {
-  std::vector<float> normed;    // (frames, model_dim)
-  std::vector<float> query;     // (frames, num_heads x head_size)
-  std::vector<float> key;       // (frames, num_kv_heads x head_size)
+  std::vector<float> normed;    // (rows, model_dim)
+  std::vector<float> query;     // (rows, num_heads x head_size)
+  std::vector<float> key;       // (rows, num_kv_heads x head_size)
   std::vector<float> value;     // the same
-  std::vector<float> context;   // (frames, num_heads x head_size)
-  std::vector<float> hidden;    // (frames, ffn_size)
+  std::vector<float> context;   // (rows, num_heads x head_size)
+  std::vector<float> hidden;    // (rows, ffn_size)
+  std::vector<float> biased;    // (2, num_heads, head_size), a query plus u and plus v
   std::vector<float> scores;    // (num_heads, left_context + 1)
   std::vector<float> relative;  // the same
   ActivationBuffer activations;
@@ -48,19 +61,31 @@ struct CausalLayer {
   CausalLayerConfig config;
   Linear query, key, value, output, up, down;
   NormWeights attention_norm, ffn_norm;
-  const float* relative = nullptr;  // (left_context + 1, head_size), row d for d frames back
+  const float* relative = nullptr;       // learned: (left_context + 1, head_size), row d for d frames back
+  std::vector<float> positions;          // Transformer-XL: (num_heads, left_context + 1, head_size), likewise
+  const float* content_bias = nullptr;   // Transformer-XL: u, (num_heads, head_size)
+  const float* position_bias = nullptr;  // Transformer-XL: v, (num_heads, head_size)
 
-  // Makes the state ready for a new stream and for calls of up to max_frames; allocates at the first call only.
-  void Start(CausalLayerState& state, int max_frames) const;
-  void Reserve(CausalWorkspace& workspace, int max_frames) const;
+  // Fills `positions` from the projection (num_heads x head_size, model_dim) of the distances' sinusoids.
+  void ProjectPositions(const Linear& projection);
+
+  // Makes the state ready for a new stream; allocates at the first call only.
+  void Start(CausalLayerState& state) const;
+  // Room for calls of up to max_rows rows, all streams together.
+  void Reserve(CausalWorkspace& workspace, int max_rows) const;
 
   // x: (num_frames, model_dim), replaced by the layer's output.
   void Forward(float* x, int num_frames, CausalLayerState& state, CausalWorkspace& workspace) const;
 
+  // The same for several streams, whose rows follow each other in x and share every product. Each stream's rows are,
+  // bit for bit, what it gets alone.
+  void ForwardBatch(float* x, const LayerRows* streams, int num_streams, CausalWorkspace& workspace) const;
+
  private:
-  int capacity(const CausalLayerState& state) const;  // frames
-  void Project(const float* x, int num_frames, CausalLayerState& state, CausalWorkspace& workspace) const;
-  void Attend(const float* q, int frame, const CausalLayerState& state, CausalWorkspace& workspace, float* y) const;
+  void Project(const float* x, int num_rows, CausalWorkspace& workspace) const;
+  void Append(const float* k, const float* v, CausalLayerState& state) const;
+  void Attend(const float* q, const CausalLayerState& state, CausalWorkspace& workspace, float* y) const;
+  const float* PositionScores(const float* q, int count, CausalWorkspace& workspace) const;
 };
 
 }  // namespace sottovoce

@@ -17,6 +17,16 @@ QuantizedRows ActivationBuffer::Quantize(const float* x, int rows, int cols, siz
                                          Granularity granularity) {
   Reserve(rows, cols);
   QuantizeRows(x, rows, cols, x_stride, clip, granularity, data_.data(), scale_.data(), sum_.data());
+  return Quantized(rows, cols);
+}
+
+void ActivationBuffer::QuantizeAt(int at, const float* x, int rows, int cols, size_t x_stride) {
+  const size_t row = static_cast<size_t>(at);
+  QuantizeRows(x, rows, cols, x_stride, 0.0f, Granularity::kPerToken, data_.data() + row * QuantizedStride(cols),
+               scale_.data() + row, sum_.data() + row);
+}
+
+QuantizedRows ActivationBuffer::Quantized(int rows, int cols) const {
   return {data_.data(), scale_.data(), sum_.data(), rows, cols, QuantizedStride(cols)};
 }
 

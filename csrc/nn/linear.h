@@ -13,6 +13,10 @@ class ActivationBuffer {
  public:
   // x: (rows, cols), x_stride floats between rows. The view is valid until the next call.
   QuantizedRows Quantize(const float* x, int rows, int cols, size_t x_stride, float clip, Granularity granularity);
+  // The same into rows `at` onwards, for a product whose rows come from several places: Reserve() first, QuantizeAt()
+  // each place with the same cols, then Quantized() for the view of all.
+  void QuantizeAt(int at, const float* x, int rows, int cols, size_t x_stride);
+  QuantizedRows Quantized(int rows, int cols) const;
   void Reserve(int rows, int cols);
 
  private:

@@ -1,25 +1,29 @@
 #include "nn/streaming_conv.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace sottovoce {
 
-void StreamingConv::Start(ConvState& state, int max_frames) const {
-  const size_t size = static_cast<size_t>(config_.kernel_time - 1 + max_frames) * config_.in_size();
+void StreamingConv::Start(ConvState& state) const {
+  const size_t size = static_cast<size_t>(config_.kernel_time - 1) * config_.in_size();
   if (state.frames.size() < size) state.frames.resize(size);
   state.held = config_.left();
   std::fill_n(state.frames.begin(), static_cast<size_t>(state.held) * config_.in_size(), 0.0f);
 }
 
-size_t StreamingConv::ScratchSize() const {
-  if (config_.kernel_freq == 0) return 0;
-  return static_cast<size_t>(config_.out_freq()) * static_cast<size_t>(config_.window_size());
-}
-
-void StreamingConv::Reserve(ActivationBuffer& activations, int max_frames) const {
-  activations.Reserve(config_.kernel_freq == 0 ? config_.MaxOutputs(max_frames) : config_.out_freq(),
-                      config_.window_size());
+void StreamingConv::Reserve(ConvWorkspace& workspace, ActivationBuffer& activations, int max_frames,
+                            int max_streams) const {
+  const auto grow = [](std::vector<float>& buffer, size_t size) {
+    if (buffer.size() < size) buffer.resize(size);
+  };
+  const ConvConfig& c = config_;
+  if (c.kernel_time > 1) grow(workspace.frames, static_cast<size_t>(c.kernel_time - 1 + max_frames) * c.in_size());
+  if (c.kernel_freq > 0) {
+    grow(workspace.rows, static_cast<size_t>(c.out_freq()) * static_cast<size_t>(c.window_size()));
+  }
+  if (product_.quantized()) {
+    activations.Reserve(c.kernel_freq == 0 ? c.MaxOutputs(max_frames, max_streams) : c.out_freq(), c.window_size());
+  }
 }
 
 void StreamingConv::Gather(const float* window, float* rows) const {
@@ -43,35 +47,54 @@ void StreamingConv::Gather(const float* window, float* rows) const {
   }
 }
 
-int StreamingConv::Forward(const float* x, int num_frames, ConvState& state, ActivationBuffer& activations,
-                           float* scratch, float* y) const {
+int StreamingConv::Forward(const float* x, ConvRows* streams, int num_streams, ConvWorkspace& workspace,
+                           ActivationBuffer& activations, float* y) const {
   const ConvConfig& c = config_;
-  float* frames = state.frames.data();
-  std::copy_n(x, static_cast<size_t>(num_frames) * c.in_size(), frames + static_cast<size_t>(state.held) * c.in_size());
-  state.held += num_frames;
-  if (state.held < c.kernel_time) return 0;
-  const int outputs = (state.held - c.kernel_time) / c.stride_time + 1;
-  const size_t step = static_cast<size_t>(c.stride_time) * c.in_size();
+  const size_t size = c.in_size();
   const size_t out_channels = static_cast<size_t>(c.out_channels);
+  const size_t window = static_cast<size_t>(c.window_size());
+  const size_t step = static_cast<size_t>(c.stride_time) * size;
   // An activation's scale belongs to its row, so it does not matter which rows are quantized together.
   const ActivationQuantization quantization;
-  if (c.kernel_freq == 0) {
-    // Frames lie side by side, so a window is a row already: rows overlap, `step` floats apart.
-    product_.Forward(frames, outputs, step, quantization, activations, y, out_channels);
-  } else {
-    const size_t window = static_cast<size_t>(c.window_size());
-    for (int t = 0; t < outputs; ++t) {
-      Gather(frames + static_cast<size_t>(t) * step, scratch);
-      product_.Forward(scratch, c.out_freq(), window, quantization, activations,
-                       y + static_cast<size_t>(t) * c.out_size(), out_channels);
+  int total = 0;
+  for (int s = 0; s < num_streams; ++s) {
+    ConvState& state = *streams[s].state;
+    const int num_frames = streams[s].num_frames;
+    const float* frames = x;
+    x += static_cast<size_t>(num_frames) * size;
+    if (c.kernel_time > 1) {
+      float* joined = workspace.frames.data();
+      std::copy_n(state.frames.data(), static_cast<size_t>(state.held) * size, joined);
+      std::copy_n(frames, static_cast<size_t>(num_frames) * size, joined + static_cast<size_t>(state.held) * size);
+      frames = joined;
     }
+    const int seen = state.held + num_frames;
+    const int outputs = seen < c.kernel_time ? 0 : (seen - c.kernel_time) / c.stride_time + 1;
+    float* out = y + static_cast<size_t>(total) * c.out_size();
+    if (c.kernel_freq > 0) {
+      for (int t = 0; t < outputs; ++t) {  // out_freq rows at a time are enough for a product
+        Gather(frames + static_cast<size_t>(t) * step, workspace.rows.data());
+        product_.Forward(workspace.rows.data(), c.out_freq(), window, quantization, activations,
+                         out + static_cast<size_t>(t) * c.out_size(), out_channels);
+      }
+    } else if (product_.quantized()) {
+      // Frames lie side by side, so a window is a row already: rows overlap, `step` floats apart.
+      activations.QuantizeAt(total, frames, outputs, c.window_size(), step);
+    } else {
+      product_.Forward(frames, outputs, step, quantization, activations, out, out_channels);
+    }
+    state.held = seen - outputs * c.stride_time;
+    std::copy_n(frames + static_cast<size_t>(outputs) * step, static_cast<size_t>(state.held) * size,
+                state.frames.data());
+    streams[s].num_frames = outputs;
+    total += outputs;
   }
-  if (c.relu) Relu(y, static_cast<size_t>(outputs) * c.out_size(), y);
-  const int dropped = outputs * c.stride_time;
-  state.held -= dropped;
-  std::memmove(frames, frames + static_cast<size_t>(dropped) * c.in_size(),
-               static_cast<size_t>(state.held) * c.in_size() * sizeof(float));
-  return outputs;
+  if (total == 0) return 0;
+  if (c.kernel_freq == 0 && product_.quantized()) {
+    product_.ForwardQuantized(activations.Quantized(total, c.window_size()), y, out_channels);
+  }
+  if (c.relu) Relu(y, static_cast<size_t>(total) * c.out_size(), y);
+  return total;
 }
 
 }  // namespace sottovoce

@@ -97,11 +97,13 @@ TEST_CASE("every operation of the encoder agrees with torch on the reference's o
         const StreamingConv conv(config, *product);
         const int frames = static_cast<int>(x.size() / config.in_size());
         ConvState state;
-        conv.Start(state, frames);
+        ConvWorkspace workspace;
         ActivationBuffer activations;
-        std::vector<float> scratch(conv.ScratchSize());
+        conv.Start(state);
+        conv.Reserve(workspace, activations, frames, 1);
+        ConvRows rows{&state, frames};
         std::vector<float> y(static_cast<size_t>(config.MaxOutputs(frames)) * config.out_size());
-        const int outputs = conv.Forward(x.data(), frames, state, activations, scratch.data(), y.data());
+        const int outputs = conv.Forward(x.data(), &rows, 1, workspace, activations, y.data());
         y.resize(static_cast<size_t>(outputs) * config.out_size());
         CHECK(Error(y, golden.at(name)) < bound);
         x = golden.at(name);
@@ -114,7 +116,7 @@ TEST_CASE("every operation of the encoder agrees with torch on the reference's o
         const int frames = static_cast<int>(x.size() / static_cast<size_t>(block.model_dim));
         CausalLayerState state;
         CausalWorkspace workspace;
-        layer->Start(state, frames);
+        layer->Start(state);
         layer->Reserve(workspace, frames);
         layer->Forward(x.data(), frames, state, workspace);
         CHECK(Error(x, golden.at(name)) < (kind == "f32" ? bound : 2e-2f));

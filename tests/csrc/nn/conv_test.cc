@@ -45,14 +45,18 @@ std::vector<float> Stream(const StreamingConv& conv, const std::vector<float>& x
   const ConvConfig& c = conv.config();
   ConvState state;
   ActivationBuffer activations;
-  conv.Start(state, most);
-  std::vector<float> scratch(conv.ScratchSize()), y;
-  std::vector<float> out(static_cast<size_t>(c.MaxOutputs(most)) * c.out_size());
+  ConvWorkspace workspace;
+  conv.Start(state);
+  conv.Reserve(workspace, activations, most, 1);
+  std::vector<float> y, out(static_cast<size_t>(c.MaxOutputs(most)) * c.out_size());
   const int frames = static_cast<int>(x.size() / c.in_size());
   for (int at = 0; at < frames;) {
     const int count = std::min(frames - at, 1 + static_cast<int>(random() % static_cast<unsigned>(most)));
-    const int got = conv.Forward(x.data() + static_cast<size_t>(at) * c.in_size(), count, state, activations,
-                                 scratch.data(), out.data());
+    ConvRows rows{&state, count};
+    const int got =
+        conv.Forward(x.data() + static_cast<size_t>(at) * c.in_size(), &rows, 1, workspace, activations, out.data());
+    REQUIRE(got <= c.MaxOutputs(count));
+    REQUIRE(got == rows.num_frames);
     y.insert(y.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(got) * c.out_size()));
     at += count;
   }
