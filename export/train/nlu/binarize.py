@@ -8,7 +8,6 @@ Two binary products of half width cost what one ternary product of full width do
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -17,21 +16,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sottovoce.errors import InvalidInputError
 from sottovoce.export.compress.binary import split_ternary
 from sottovoce.export.compress.distillation import StudentWithFit, hidden_loss, logit_losses
 from sottovoce.export.compress.quantized_rows import WeightKind
 from sottovoce.export.compress.width import measure_importance, narrow, narrowed_config, rewire
 from sottovoce.export.models.bert import JointBert, Quantization
 from sottovoce.export.train.nlu.batches import IGNORED, Batch
-from sottovoce.export.train.nlu.calibrate import OUTLIERS_FOR_CALIBRATION, calibrate
+from sottovoce.export.train.nlu.calibrate import calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
 from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
-from sottovoce.export.train.nlu.task import Task, load_task, read_lines
+from sottovoce.export.train.nlu.student_task import open_student
+from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.task_losses import supervised_losses
 from sottovoce.export.train.nlu.ternarize import train_quantized
-from sottovoce.export.train.nlu.tokenization import load_tokenizer
 
 IMPORTANCE_BATCHES = 40
 
@@ -127,26 +125,18 @@ def train_binary(
 ) -> Checkpoint:
     """From a float32 checkpoint directory to the calibrated binary one in OUT/binary; a finished one is only read.
 
-    Raises InvalidInputError when the labels of `data` are not the checkpoint's, and what `load_checkpoint` raises.
+    Raises as `open_student`.
     """
-    torch.set_num_threads(threads)
     final = out / "binary"
     if (final / "config.json").exists():
         return load_checkpoint(final)
-    full = load_checkpoint(student)
-    if full.config.quantization != Quantization():
-        raise InvalidInputError(f"{student}: wanted float32 weights, found {full.config.quantization}")
-    lines = [line for source in outliers for line in read_lines(source)]
-    random.Random(settings.binary.seed).shuffle(lines)
-    held = round(len(lines) * OUTLIERS_FOR_CALIBRATION)
-    task = load_task(data, load_tokenizer(student / "vocab.txt"), outliers=lines[held:], seed=settings.binary.seed)
-    task.batch_size = batch_size
-    if full.slot_labels != task.labels.tags or full.intent_labels != task.labels.intents:
-        raise InvalidInputError(f"{student}: its labels are not those of {data}")
+    full, task, held = open_student(
+        student, data, outliers, batch_size=batch_size, seed=settings.binary.seed, threads=threads
+    )
     binary, _ = binarize(task, full, out, settings)
     stages = {key: asdict(value) for key, value in vars(settings).items() if isinstance(value, LoopSettings)}
     training = {**stages, "width": settings.width, "split_words": settings.split_words, "batch_size": batch_size}
     binary = replace(binary, name=name, training=training, attribution=full.attribution)
-    binary = calibrate(binary, task, lines[:held], full_precision=full)
+    binary = calibrate(binary, task, held, full_precision=full)
     save_checkpoint(binary, final)
     return binary

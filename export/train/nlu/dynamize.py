@@ -1,0 +1,189 @@
+"""DynaBERT (Hou et al. 2020): one ternary network whose first heads, neurons and layers work alone.
+
+    OUT/width   adaptive width      OUT/dyna   adaptive width and depth, calibrated: the result
+
+The student is rewired by importance, then all its sub-networks are distilled from the full-size teacher together: their
+gradients add up in the shared weights. Ternary rows are quantized at full width and then cut, as the runtime cuts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice, product
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from sottovoce.errors import InvalidInputError
+from sottovoce.export.compress.distillation import StudentWithFit, hidden_loss, logit_losses
+from sottovoce.export.compress.fake_quant import fake_quant_rows
+from sottovoce.export.compress.width import kept_layers, measure_importance, narrow, narrowed_config, rewire
+from sottovoce.export.models.bert import BertOutput, JointBert, Quantization
+from sottovoce.export.train.nlu.batches import IGNORED, Batch
+from sottovoce.export.train.nlu.binarize import IMPORTANCE_BATCHES
+from sottovoce.export.train.nlu.calibrate import calibrate
+from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from sottovoce.export.train.nlu.evaluate import validation
+from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
+from sottovoce.export.train.nlu.student_task import open_student
+from sottovoce.export.train.nlu.task import Task
+from sottovoce.export.train.nlu.task_losses import supervised_losses
+
+HIDDEN_WEIGHT = 0.1  # of the states beside the logits while only the width varies (section 2.1.2)
+Share = tuple[float, float]  # (width, depth)
+
+
+@dataclass(frozen=True)
+class DynaSettings:
+    """Which sub-networks are trained, and for how long."""
+
+    width: LoopSettings
+    depth: LoopSettings
+    widths: tuple[float, ...] = (1.0, 0.75, 0.5, 0.25)
+    depths: tuple[float, ...] = (1.0, 0.75, 0.5)
+
+
+class DynaBert(nn.Module):
+    """A joint BERT whose sub-networks share its weights."""
+
+    def __init__(self, full: JointBert, shares: Sequence[Share]) -> None:
+        super().__init__()
+        self.full = full
+        # Shapes only: the weights of a sub-network are cut out of `full` at every call.
+        with torch.device("meta"):
+            self._shapes = {share: JointBert(narrowed_config(full.config, *share)) for share in shares}
+
+    def forward(self, share: Share, ids: Tensor, keep: Tensor) -> BertOutput:
+        """Run the sub-network of (width, depth), which the constructor was given; ids, keep: (batch, tokens)."""
+        kind = self.full.config.quantization.encoder
+        weights: dict[str, Tensor] = dict(self.full.named_parameters())
+        if kind == "ternary":
+            # Ternary rows keep codes and scale when they are cut and quantized again.
+            weights = {
+                name: fake_quant_rows(tensor, kind) if name.startswith("layer.") and tensor.dim() == 2 else tensor
+                for name, tensor in weights.items()
+            }
+        cut = narrow(weights, self.full.config, *share)
+        output: BertOutput = functional_call(self._shapes[share], cut, (ids, keep), {"want_hidden": True})
+        return output
+
+
+def sub_network(checkpoint: Checkpoint, width: float, depth: float) -> Checkpoint:
+    """Return one sub-network as a checkpoint of its own: what the runtime computes at that width and depth.
+
+    Raises InvalidInputError for weights that are not float32 or ternary, which do not keep their codes when cut.
+    """
+    kind = checkpoint.config.quantization.encoder
+    if kind not in ("f32", "ternary"):
+        raise InvalidInputError(f"width: wanted f32 or ternary encoder weights, found {kind}")
+    weights = {
+        name: fake_quant_rows(tensor, kind) if name.startswith("layer.") and tensor.dim() == 2 else tensor
+        for name, tensor in checkpoint.weights.items()
+    }
+    config = narrowed_config(checkpoint.config, width, depth)
+    return replace(checkpoint, config=config, weights=narrow(weights, checkpoint.config, width, depth))
+
+
+def _train(
+    task: Task,
+    teacher: Checkpoint,
+    start: Checkpoint,
+    directory: Path,
+    settings: LoopSettings,
+    shares: Sequence[Share],
+    hidden_weight: float,
+    name: str,
+) -> Checkpoint:
+    torch.manual_seed(settings.seed)
+    above = teacher.build().requires_grad_(False).eval()
+    model = start.build()
+    dyna = DynaBert(model, shares)
+
+    def losses(batch: Batch) -> Losses:
+        with torch.no_grad():
+            wanted = above(batch.ids, batch.keep, want_hidden=True)
+        total, logits, hidden = torch.zeros(()), torch.zeros(()), torch.zeros(())
+        for share in shares:
+            found = dyna(share, batch.ids, batch.keep)
+            # A shallower network's layers stand for the layers they are.
+            layers = kept_layers(start.config.num_layers, share[1])
+            layers[-1] = start.config.num_layers - 1
+            intent, slot = logit_losses(found, wanted, batch.tags != IGNORED)
+            states = hidden_loss(StudentWithFit(model, start.config.hidden_size, layers), found, wanted, batch.keep)
+            logits, hidden = logits + intent + slot, hidden + states
+            total = total + intent + slot + hidden_weight * states
+        return {"loss": total / len(shares), "logits": logits.detach(), "hidden": hidden.detach()}
+
+    def evaluate() -> dict[str, float]:
+        values = validation(model, task.encoder, task.splits["valid"])
+        smallest = sub_network(start.updated(model), *shares[-1]).build()
+        small = validation(smallest, task.encoder, task.splits["valid"])
+        return {**values, "smallest_score": small["score"], "score": values["score"] + small["score"]}
+
+    stage = Stage(
+        name=name,
+        directory=directory,
+        model=model,
+        trained=model,
+        settings=settings,
+        make_batches=lambda epoch: task.batches(epoch, settings.seed),
+        losses=losses,
+        evaluate=evaluate,
+    )
+    best = run_stage(stage)
+    assert best is not None
+    return replace(start, weights=best, metrics={}, training={})
+
+
+def dynamize(task: Task, full_precision: Checkpoint, out: Path, settings: DynaSettings) -> Checkpoint:
+    """Rewire, then train (or resume) adaptive width, then width and depth; the ternary checkpoint, not calibrated."""
+    model = full_precision.build()
+    batches = islice(task.batches(0, settings.width.seed, augment=False), IMPORTANCE_BATCHES)
+    importance = measure_importance(
+        model, batches, lambda batch: supervised_losses(model(batch.ids, batch.keep), batch)["loss"]
+    )
+    weights = rewire(full_precision.weights, full_precision.config, importance)
+    config = replace(full_precision.config, quantization=Quantization.ternary())
+    start = replace(full_precision, weights=weights, config=config)
+    widths = [(width, 1.0) for width in settings.widths]
+    wide = _train(task, full_precision, start, out / "width", settings.width, widths, HIDDEN_WEIGHT, "width")
+    shares = list(product(settings.widths, settings.depths))
+    return _train(task, full_precision, wide, out / "dyna", settings.depth, shares, 1.0, "width and depth")
+
+
+def train_dyna(
+    student: Path,
+    data: Path,
+    out: Path,
+    name: str,
+    settings: DynaSettings,
+    *,
+    outliers: Sequence[Path] = (),
+    batch_size: int = 32,
+    threads: int = 1,
+) -> Checkpoint:
+    """From a float32 checkpoint directory to the calibrated adaptive one in OUT/dyna; a finished one is only read.
+
+    Its metrics hold those of every sub-network on test. Raises as `open_student`.
+    """
+    final = out / "dyna"
+    if (final / "config.json").exists():
+        return load_checkpoint(final)
+    full, task, held = open_student(
+        student, data, outliers, batch_size=batch_size, seed=settings.width.seed, threads=threads
+    )
+    dyna = dynamize(task, full, out, settings)
+    training = {
+        "width": asdict(settings.width),
+        "depth": asdict(settings.depth),
+        "widths": list(settings.widths),
+        "depths": list(settings.depths),
+        "batch_size": batch_size,
+    }
+    dyna = replace(dyna, name=name, training=training, attribution=full.attribution)
+    dyna = calibrate(dyna, task, held, full_precision=full)
+    save_checkpoint(dyna, final)
+    return dyna

@@ -1,0 +1,68 @@
+"""DynaBERT: sub-networks that share one set of ternary weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from test_binary_training import TINY, student
+
+from sottovoce.errors import InvalidInputError
+from sottovoce.export.compress.fake_quant import quantize_rows
+from sottovoce.export.models.bert import JointBert, Quantization
+from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint
+from sottovoce.export.train.nlu.dynamize import DynaBert, DynaSettings, sub_network, train_dyna
+from sottovoce.export.train.nlu.loop import LoopSettings
+
+__all__ = ["student"]  # the fixture
+IDS = torch.tensor([[2, 5, 6, 7, 3], [2, 8, 3, 0, 0]])
+KEEP = torch.tensor([[1.0, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+
+
+def ternary_model() -> JointBert:
+    torch.manual_seed(1)
+    return JointBert(dataclasses.replace(TINY, quantization=Quantization.ternary())).eval()
+
+
+def test_the_whole_network_is_itself() -> None:
+    model = ternary_model()
+    dyna = DynaBert(model, [(1.0, 1.0)]).eval()
+    assert torch.equal(dyna((1.0, 1.0), IDS, KEEP).slot_logits, model(IDS, KEEP).slot_logits)
+
+
+def test_a_sub_network_cuts_codes_and_keeps_scales() -> None:
+    model = ternary_model()
+    checkpoint = Checkpoint(model.config, ["a", "b"], ["O"], [], dict(model.state_dict()))
+    small = sub_network(checkpoint, 0.5, 0.5)
+    dyna = DynaBert(model, [(0.5, 0.5)]).eval()
+    assert torch.equal(small.build().eval()(IDS, KEEP).slot_logits, dyna((0.5, 0.5), IDS, KEEP).slot_logits)
+    whole = quantize_rows(model.get_parameter("layer.2.ffn.down.weight"), "ternary")
+    cut = quantize_rows(small.weights["layer.1.ffn.down.weight"], "ternary")
+    assert torch.equal(cut.codes, whole.codes[:, :20])
+    assert torch.equal(cut.scale[cut.codes.any(1)], whole.scale[cut.codes.any(1)])
+    int8 = dataclasses.replace(
+        checkpoint, config=dataclasses.replace(model.config, quantization=Quantization(encoder="int8"))
+    )
+    with pytest.raises(InvalidInputError, match="wanted f32 or ternary encoder weights, found int8"):
+        sub_network(int8, 0.5, 1.0)
+
+
+def test_gradients_reach_only_what_a_sub_network_uses() -> None:
+    model = ternary_model()
+    dyna = DynaBert(model, [(0.5, 0.5)])
+    dyna((0.5, 0.5), IDS, KEEP).slot_logits.square().sum().backward()
+    up = model.get_parameter("layer.2.ffn.up.weight").grad
+    assert up is not None and up[:20].any() and not up[20:].any()
+    assert model.get_parameter("layer.1.ffn.up.weight").grad is None  # layers 0 and 2 are kept
+
+
+def test_the_recipe(student: Path, tmp_path: Path) -> None:
+    loop = LoopSettings(epochs=4, learning_rate=5e-3)
+    chosen = DynaSettings(loop, loop, widths=(1.0, 0.5), depths=(1.0, 0.5))
+    checkpoint = train_dyna(student, tmp_path / "data", tmp_path / "out", "tiny", chosen, batch_size=8)
+    assert checkpoint.config.quantization == Quantization.ternary()
+    assert checkpoint.metrics["test"]["intent_accuracy"] >= 80.0  # a random teacher: chance is 50
+    again = load_checkpoint(tmp_path / "out" / "dyna")
+    assert all(torch.equal(tensor, again.weights[name]) for name, tensor in checkpoint.weights.items())
