@@ -1,12 +1,15 @@
 """Makes tests/golden/transducer_tiny with the torch reference (export/models/transducer.py).
 
-`f32.gguf` and `int8.gguf` hold one small network of random weights; `f32.bin` and `int8.bin` its activations on the tone
-glide of `tone()`: records of (u32 name length, name, u32 count, count float32), read by tests/csrc/models/golden.h.
+`f32.gguf`, `int8.gguf` and `ternary.gguf` hold one small network of random weights; the `.bin` beside each its activations on
+the tone glide of `tone()`: records of (u32 name length, name, u32 count, count float32), read by tests/csrc/models/golden.h.
+`xl_*` are the same with Transformer-XL positions. In `ternary` every family is ternary, in `xl_ternary` those that
+`--weights ternary` makes so.
 Run: PYTHONPATH=sdk python tests/golden/make_transducer.py
 """
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from pathlib import Path
 
@@ -15,15 +18,21 @@ import torch
 from torch import Tensor, nn
 
 from sottovoce.audio import Fbank
-from sottovoce.export.models.transducer import BlockConfig, PredictorConfig, Transducer, TransducerConfig
+from sottovoce.export.models.transducer import (
+    FAMILY_WEIGHTS,
+    BlockConfig,
+    PredictorConfig,
+    Transducer,
+    TransducerConfig,
+)
 from sottovoce.export.provenance import Provenance
-from sottovoce.export.spec_transducer import INT8, transducer_spec
+from sottovoce.export.spec_transducer import transducer_spec
 from sottovoce.export.train.asr.decoding import greedy_search
 from sottovoce.export.writers.spec_to_gguf import write_spec
 
 HERE = Path(__file__).parent / "transducer_tiny"
 NUM_SAMPLES = 5500
-SEED = 12  # one whose tokens are not all alike
+SEED, XL_SEED = 8, 23  # two whose tokens are not all alike
 PIECES = ["<blk>", *("\u2581" + a for a in "abcdef"), *"ghijklmnopqrst"]
 CONFIG = TransducerConfig(
     blocks=(
@@ -34,6 +43,12 @@ CONFIG = TransducerConfig(
     joiner_dim=24,
     vocab_size=len(PIECES),
 )
+XL = dataclasses.replace(
+    CONFIG,
+    blocks=tuple(dataclasses.replace(block, position="transformer_xl") for block in CONFIG.blocks),
+    predictor=dataclasses.replace(CONFIG.predictor, position="transformer_xl"),
+)
+ALL_TERNARY = dict.fromkeys(FAMILY_WEIGHTS["ternary"], "ternary")
 
 
 def tone() -> np.ndarray:
@@ -43,10 +58,10 @@ def tone() -> np.ndarray:
 
 
 @torch.no_grad()
-def network(seed: int = SEED) -> Transducer:
+def network(config: TransducerConfig, seed: int) -> Transducer:
     """Weights large enough that every term of the forward pass shows."""
     torch.manual_seed(seed)
-    model = Transducer(CONFIG).eval()
+    model = Transducer(config).eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.running_mean.normal_(std=0.3)
@@ -59,7 +74,7 @@ def network(seed: int = SEED) -> Transducer:
         elif isinstance(module, nn.Linear):
             module.weight.mul_(2.0)
     for name, parameter in model.named_parameters():
-        if name.endswith("relative"):
+        if name.endswith(("relative", "content_bias", "position_bias")):
             parameter.normal_(std=0.5)
     model.joiner.predictor.weight.mul_(2.0)
     model.predictor.embedding.weight.mul_(2.0)
@@ -106,18 +121,26 @@ def record(model: Transducer) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def main() -> None:
-    """Write the four files."""
+    """Write the files."""
     HERE.mkdir(exist_ok=True)
-    model = network()
-    for kind, weights in (("f32", {}), ("int8", INT8)):
-        model.set_weights(kind)
-        provenance = Provenance(name=f"transducer-tiny-{kind}", source="tests/golden/make_transducer.py")
-        write_spec(transducer_spec(model, PIECES, "bpe", "kaldi80"), HERE / f"{kind}.gguf", provenance, weights)
-        with open(HERE / f"{kind}.bin", "wb") as file:
-            for name, tensor in record(model).items():
-                flat = tensor.numpy().astype("<f4").ravel()
-                file.write(struct.pack("<I", len(name)) + name.encode() + struct.pack("<I", flat.size) + flat.tobytes())
-        print(kind, [int(token) for token in record(model)["tokens"]])
+    for prefix, config, seed, ternary in (
+        ("", CONFIG, SEED, ALL_TERNARY),
+        ("xl_", XL, XL_SEED, FAMILY_WEIGHTS["ternary"]),
+    ):
+        model = network(config, seed)
+        for kind, weights in (("f32", {}), ("int8", FAMILY_WEIGHTS["int8"]), ("ternary", ternary)):
+            name = prefix + kind
+            model.set_weights(weights)
+            provenance = Provenance(name=f"transducer-tiny-{name}", source="tests/golden/make_transducer.py")
+            write_spec(transducer_spec(model, PIECES, "bpe", "kaldi80"), HERE / f"{name}.gguf", provenance, weights)
+            values = record(model)
+            with open(HERE / f"{name}.bin", "wb") as file:
+                for key, tensor in values.items():
+                    flat = tensor.numpy().astype("<f4").ravel()
+                    file.write(
+                        struct.pack("<I", len(key)) + key.encode() + struct.pack("<I", flat.size) + flat.tobytes()
+                    )
+            print(name, [int(token) for token in values["tokens"]])
 
 
 if __name__ == "__main__":

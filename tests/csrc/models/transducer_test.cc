@@ -56,6 +56,20 @@ std::vector<float> Encode(const Transducer& model, std::vector<float> features, 
 
 constexpr size_t kWhole = 1 << 20;
 
+// The golden networks: learned positions, Transformer-XL's, in each weight type.
+const char* const kKinds[] = {"f32", "int8", "ternary", "xl_f32", "xl_int8", "xl_ternary"};
+
+bool IsFloat(const std::string& kind) {
+  return kind == "f32" || kind == "xl_f32";
+}
+
+std::vector<float> Random(size_t count, std::mt19937& random) {
+  std::vector<float> x(count);
+  std::normal_distribution<float> normal;
+  for (float& value : x) value = normal(random);
+  return x;
+}
+
 }  // namespace
 
 TEST_CASE("strides and look-ahead come from the convolutions") {
@@ -66,14 +80,14 @@ TEST_CASE("strides and look-ahead come from the convolutions") {
 }
 
 TEST_CASE("every operation of the encoder agrees with torch on the reference's own input") {
-  for (const std::string kind : {"f32", "int8"}) {
+  for (const std::string kind : kKinds) {
     CAPTURE(kind);
     const auto model = Load(kind);
     const GoldenArrays golden = ReadGolden(kFolder + kind + ".bin");
     REQUIRE(!golden.empty());
     TensorReader reader(model->artifact());
     // An int8 row whose largest entry differs in the last bit may round one activation the other way.
-    const float bound = kind == "f32" ? 1e-5f : 1e-4f;
+    const float bound = IsFloat(kind) ? 1e-5f : 1e-4f;
     std::vector<float> x = golden.at("normalized");
     x.resize(x.size() + static_cast<size_t>(model->config().look_ahead * model->config().num_mels), 0.0f);
     for (size_t b = 0; b < model->config().blocks.size(); ++b) {
@@ -119,7 +133,7 @@ TEST_CASE("every operation of the encoder agrees with torch on the reference's o
         layer->Start(state);
         layer->Reserve(workspace, frames);
         layer->Forward(x.data(), frames, state, workspace);
-        CHECK(Error(x, golden.at(name)) < (kind == "f32" ? bound : 2e-2f));
+        CHECK(Error(x, golden.at(name)) < (IsFloat(kind) ? bound : 2e-2f));
         x = golden.at(name);
       }
     }
@@ -127,12 +141,12 @@ TEST_CASE("every operation of the encoder agrees with torch on the reference's o
 }
 
 TEST_CASE("encoder, predictor and joiner agree with torch end to end, token for token") {
-  for (const std::string kind : {"f32", "int8"}) {
+  for (const std::string kind : kKinds) {
     CAPTURE(kind);
     const auto model = Load(kind);
     const GoldenArrays golden = ReadGolden(kFolder + kind + ".bin");
     REQUIRE(!golden.empty());
-    const float bound = kind == "f32" ? 1e-4f : 5e-2f;
+    const float bound = IsFloat(kind) ? 1e-4f : 5e-2f;
     const std::vector<float> encoded = Encode(*model, golden.at("normalized"), [] { return kWhole; });
     CHECK(Error(encoded, golden.at("encoded")) < bound);
 
@@ -159,18 +173,111 @@ TEST_CASE("encoder, predictor and joiner agree with torch end to end, token for 
 
 TEST_CASE("encoder frames are bit-equal for any chunking, and a started state is as new") {
   std::mt19937 random(3);
-  for (const std::string kind : {"f32", "int8"}) {
+  for (const std::string kind : kKinds) {
     CAPTURE(kind);
     const auto model = Load(kind);
     const size_t mels = static_cast<size_t>(model->config().num_mels);
     for (size_t frames : {size_t{0}, size_t{1}, size_t{8}, size_t{9}, size_t{300}}) {
-      std::vector<float> features(frames * mels);
-      std::normal_distribution<float> normal;
-      for (float& x : features) x = normal(random);
+      const std::vector<float> features = Random(frames * mels, random);
       const std::vector<float> whole = Encode(*model, features, [] { return kWhole; });
       CHECK(whole.size() == (frames + 7) / 8 * static_cast<size_t>(model->config().encoder_dim()));
       CHECK(Encode(*model, features, [] { return size_t{1}; }) == whole);
       CHECK(Encode(*model, features, [&] { return 1 + random() % 40; }) == whole);
+    }
+  }
+}
+
+TEST_CASE("streams computed together are bit-equal to each alone, whatever each brings") {
+  std::mt19937 random(4);
+  for (const std::string kind : kKinds) {
+    CAPTURE(kind);
+    const auto model = Load(kind);
+    const TransducerEncoder& encoder = model->encoder();
+    const size_t mels = static_cast<size_t>(model->config().num_mels);
+    const size_t dim = static_cast<size_t>(model->config().encoder_dim());
+    constexpr int kStreams = 5;
+    std::vector<float> features[kStreams], got[kStreams];
+    size_t at[kStreams] = {};
+    EncoderCache caches[kStreams];
+    for (int s = 0; s < kStreams; ++s) {
+      features[s] = Random((40 + 31 * static_cast<size_t>(s)) * mels, random);
+      encoder.Start(caches[s]);
+    }
+    const int most = 24 * kStreams;
+    EncoderWorkspace workspace;
+    encoder.Reserve(workspace, most, kStreams);
+    std::vector<float> encoded(static_cast<size_t>(encoder.MaxOutputs(most, kStreams)) * dim);
+    for (bool more = true; more;) {
+      more = false;
+      std::vector<EncoderRows> rows;
+      std::vector<int> order;
+      for (int s = 0; s < kStreams; ++s) {
+        const size_t left = features[s].size() / mels - at[s];
+        if (left == 0 || random() % 5 == 0) {  // this stream has nothing to bring now
+          more = more || left > 0;
+          continue;
+        }
+        const int count = static_cast<int>(std::min<size_t>(left, random() % 25));
+        rows.push_back({&caches[s], features[s].data() + at[s] * mels, count, -1});
+        order.push_back(s);
+        at[s] += static_cast<size_t>(count);
+        more = true;
+      }
+      const int total = encoder.ForwardBatch(rows.data(), static_cast<int>(rows.size()), workspace, encoded.data());
+      const float* out = encoded.data();
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const size_t size = static_cast<size_t>(rows[i].num_encoded) * dim;
+        got[order[i]].insert(got[order[i]].end(), out, out + size);
+        out += size;
+      }
+      CHECK(out == encoded.data() + static_cast<size_t>(total) * dim);
+    }
+    for (int s = 0; s < kStreams; ++s) {
+      EncoderState state;
+      encoder.Start(state);
+      std::vector<float> alone;
+      for (size_t t = 0; t < features[s].size(); t += mels) {
+        const int outputs = encoder.Forward(features[s].data() + t, 1, state, encoded.data());
+        alone.insert(alone.end(), encoded.begin(),
+                     encoded.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(outputs) * dim));
+      }
+      REQUIRE(!alone.empty());
+      CHECK(got[s] == alone);
+    }
+  }
+}
+
+TEST_CASE("label histories computed together are bit-equal to each alone") {
+  std::mt19937 random(5);
+  for (const std::string kind : kKinds) {
+    CAPTURE(kind);
+    const auto model = Load(kind);
+    const size_t vocabulary = static_cast<size_t>(model->config().vocab_size);
+    const std::vector<float> frame = Random(static_cast<size_t>(model->config().joiner_dim), random);
+    constexpr int kHistories = 4;
+    LabelWorkspace workspace;
+    model->ReserveLabels(workspace, kHistories);
+    LabelCache caches[kHistories];
+    LabelState states[kHistories];
+    LabelRow labels[kHistories];
+    JoinRow joins[kHistories];
+    for (int h = 0; h < kHistories; ++h) {
+      model->StartLabels(caches[h], workspace);
+      model->StartLabels(states[h]);
+      joins[h] = {&caches[h], frame.data()};
+    }
+    for (int step = 0; step < 9; ++step) {
+      for (int h = 0; h < kHistories; ++h) {
+        labels[h] = {&caches[h], static_cast<int>(random() % vocabulary)};
+        model->AppendLabel(labels[h].label, states[h]);
+      }
+      model->AppendLabels(labels, kHistories, workspace);
+      const float* logits = model->JoinRows(joins, kHistories, workspace);
+      for (int h = 0; h < kHistories; ++h) {
+        CHECK(caches[h].projected == states[h].projected);
+        const float* alone = model->Join(frame.data(), states[h]);
+        CHECK(std::equal(alone, alone + vocabulary, logits + static_cast<size_t>(h) * vocabulary));
+      }
     }
   }
 }
