@@ -86,7 +86,7 @@ TEST_CASE("every operation of the encoder agrees with torch on the reference's o
     const GoldenArrays golden = ReadGolden(kFolder + kind + ".bin");
     REQUIRE(!golden.empty());
     TensorReader reader(model->artifact());
-    // An int8 row whose largest entry differs in the last bit may round one activation the other way.
+    // Teacher-forced, so that an activation which rounds the other way stays where it is.
     const float bound = IsFloat(kind) ? 1e-5f : 1e-4f;
     std::vector<float> x = golden.at("normalized");
     x.resize(x.size() + static_cast<size_t>(model->config().look_ahead * model->config().num_mels), 0.0f);
@@ -133,7 +133,7 @@ TEST_CASE("every operation of the encoder agrees with torch on the reference's o
         layer->Start(state);
         layer->Reserve(workspace, frames);
         layer->Forward(x.data(), frames, state, workspace);
-        CHECK(Error(x, golden.at(name)) < (IsFloat(kind) ? bound : 2e-2f));
+        CHECK(Error(x, golden.at(name)) < bound);
         x = golden.at(name);
       }
     }
@@ -146,7 +146,7 @@ TEST_CASE("encoder, predictor and joiner agree with torch end to end, token for 
     const auto model = Load(kind);
     const GoldenArrays golden = ReadGolden(kFolder + kind + ".bin");
     REQUIRE(!golden.empty());
-    const float bound = IsFloat(kind) ? 1e-4f : 5e-2f;
+    const float bound = 1e-4f;
     const std::vector<float> encoded = Encode(*model, golden.at("normalized"), [] { return kWhole; });
     CHECK(Error(encoded, golden.at("encoded")) < bound);
 
