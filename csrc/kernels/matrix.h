@@ -40,6 +40,17 @@ struct MatrixQ8 {
   int cols;
 };
 
+// Binary weights of a product, layout "q1p16x8": panels of 16 outputs; in a panel, blocks of 32 inputs; a block is 64
+// bytes, byte (o * 4 + j) holding, for output o, the weight of input 4 * f + j in bit f: 0 for -1, 1 for +1. Padding is
+// 0. With two halves (ternary weight splitting) the product is the sum of both.
+struct MatrixQ1 {
+  const uint8_t* panels[2];  // each (ceil(rows / 16), ceil(cols / 32), 64)
+  const float* scale[2];     // each (rows)
+  int halves;                // 1 or 2
+  int rows;
+  int cols;
+};
+
 // float weights, row-major (rows, cols): output o is row o.
 struct MatrixF32 {
   const float* data;

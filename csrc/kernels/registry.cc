@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/gemm.h"
+#include "kernels/gemm_q1/gemm_qd8_q1.h"
 #include "kernels/gemm_q2/gemm_qd8_q2.h"
 #include "kernels/gemm_q8/gemm_qd8_q8.h"
 
@@ -19,6 +20,12 @@ constexpr GemmKernel<MatrixQ2> kGemmQ2[] = {
 constexpr GemmKernel<MatrixQ8> kGemmQ8[] = {
 #define SV_GEMM_KERNEL(isa, max_rows, max_cols, function) {#function, Isa::isa, max_rows, max_cols, &function},
 #include "kernels/gemm_q8/kernels.inc"
+#undef SV_GEMM_KERNEL
+};
+
+constexpr GemmKernel<MatrixQ1> kGemmQ1[] = {
+#define SV_GEMM_KERNEL(isa, max_rows, max_cols, function) {#function, Isa::isa, max_rows, max_cols, &function},
+#include "kernels/gemm_q1/kernels.inc"
 #undef SV_GEMM_KERNEL
 };
 
@@ -71,6 +78,9 @@ KernelTable<GemmKernel<MatrixQ2>> GemmQ2Kernels() {
 KernelTable<GemmKernel<MatrixQ8>> GemmQ8Kernels() {
   return {std::begin(kGemmQ8), std::end(kGemmQ8)};
 }
+KernelTable<GemmKernel<MatrixQ1>> GemmQ1Kernels() {
+  return {std::begin(kGemmQ1), std::end(kGemmQ1)};
+}
 
 const GemmKernel<MatrixQ2>* SelectGemmQ2(Isa isa, int rows, int cols) {
   return Select(GemmQ2Kernels(), isa, rows, cols);
@@ -78,9 +88,16 @@ const GemmKernel<MatrixQ2>* SelectGemmQ2(Isa isa, int rows, int cols) {
 const GemmKernel<MatrixQ8>* SelectGemmQ8(Isa isa, int rows, int cols) {
   return Select(GemmQ8Kernels(), isa, rows, cols);
 }
+const GemmKernel<MatrixQ1>* SelectGemmQ1(Isa isa, int rows, int cols) {
+  return Select(GemmQ1Kernels(), isa, rows, cols);
+}
 
 void GemmQd8Q2(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y, size_t y_stride) {
   Run(GemmQ2Kernels(), a, w, bias, y, y_stride);
+}
+
+void GemmQd8Q1(const QuantizedRows& a, const MatrixQ1& w, const float* bias, float* y, size_t y_stride) {
+  Run(GemmQ1Kernels(), a, w, bias, y, y_stride);
 }
 
 void GemmQd8Q8(const QuantizedRows& a, const MatrixQ8& w, const float* bias, float* y, size_t y_stride) {

@@ -27,10 +27,12 @@ struct KernelTable {
 // Every kernel of this architecture, whether or not this CPU can run it (ask CpuSupports).
 KernelTable<GemmKernel<MatrixQ2>> GemmQ2Kernels();
 KernelTable<GemmKernel<MatrixQ8>> GemmQ8Kernels();
+KernelTable<GemmKernel<MatrixQ1>> GemmQ1Kernels();
 
 // The kernel of `isa` for the next tile when `rows` are left: the smallest that takes them all, else the largest.
 // null only when the build has no kernel of `isa` for `cols`.
 const GemmKernel<MatrixQ2>* SelectGemmQ2(Isa isa, int rows, int cols);
 const GemmKernel<MatrixQ8>* SelectGemmQ8(Isa isa, int rows, int cols);
+const GemmKernel<MatrixQ1>* SelectGemmQ1(Isa isa, int rows, int cols);
 
 }  // namespace sottovoce

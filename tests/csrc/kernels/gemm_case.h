@@ -72,6 +72,14 @@ inline size_t PackedBytes(const MatrixQ2&, int outputs, int cols) {
 inline size_t PackedBytes(const MatrixQ8&, int outputs, int cols) {
   return PackedBytesQ8(outputs, cols);
 }
+inline size_t PackedBytes(const MatrixQ1&, int outputs, int cols) {
+  return PackedBytesQ1(outputs, cols);
+}
+inline void Pack(const int8_t* weights, MatrixQ1* w, uint8_t* panels) {
+  PackQ1(weights, w->rows, w->cols, panels);
+  w->panels[0] = panels;
+  w->halves = 1;
+}
 inline void Pack(const int8_t* weights, MatrixQ2* w, uint8_t* panels) {
   PackQ2(weights, w->rows, w->cols, panels);
   w->panels = panels;
@@ -80,6 +88,21 @@ inline void Pack(const int8_t* weights, MatrixQ8* w, uint8_t* panels) {
   PackQ8(weights, w->rows, w->cols, reinterpret_cast<int8_t*>(panels));
   w->panels = reinterpret_cast<const int8_t*>(panels);
 }
+
+inline void SetScale(const float* scale, MatrixQ1* w) {
+  w->scale[0] = scale;
+}
+template <typename Matrix>
+void SetScale(const float* scale, Matrix* w) {
+  w->scale = scale;
+}
+
+// Weights that a type of matrix cannot hold become ones that it can.
+inline void Constrain(const MatrixQ1&, std::vector<int8_t>* weights) {
+  for (int8_t& weight : *weights) weight = weight < 0 ? -1 : 1;
+}
+template <typename Matrix>
+void Constrain(const Matrix&, std::vector<int8_t>*) {}
 
 template <typename Matrix>
 struct GemmCase {
@@ -112,7 +135,8 @@ struct GemmCase {
     a = {activations.data(), scales.data(), sums.data(), rows, cols, stride};
     w.rows = outputs;
     w.cols = cols;
-    w.scale = weight_scales.data();
+    Constrain(w, &weights);
+    SetScale(weight_scales.data(), &w);
     Pack(weights.data(), &w, panels.data());
   }
 
