@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.pt")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
     parser.add_argument(
-        "--weights", choices=["int8", "f32"], default="int8", help="how weights are stored (default: int8)"
+        "--weights",
+        choices=["ternary", "int8", "f32"],
+        default="int8",
+        help="how weights are stored (default: int8); ternary wants a network trained so",
     )
     parser.add_argument("--name", required=True, help="the artifact's name")
     parser.add_argument(

@@ -26,11 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noise", action="append", default=[], metavar="PATH[:SPLIT]", help="recordings of noise to mix in"
     )
-    parser.add_argument("--rooms", metavar="NPZ", help="impulse responses to convolve with: an array (rooms, samples), 16 kHz")
+    parser.add_argument(
+        "--rooms", metavar="NPZ", help="impulse responses to convolve with: an array (rooms, samples), 16 kHz"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
     parser.add_argument("--cache", metavar="DIR", help="folder of cached features (default: OUT/cache)")
     parser.add_argument(
         "--copies", type=int, default=1, help="perturbed variants of an utterance, 0: as it is (default: 1)"
+    )
+    parser.add_argument(
+        "--preset", metavar="NAME", help="shape of the network: paper, hfr, bolt-v1, micro, small (default: micro)"
     )
     parser.add_argument("--config", metavar="JSON", help="file with a RecipeConfig; other options override it")
     parser.add_argument("--audio-hours", type=float, metavar="H", help="audio to see in all (default: 30)")

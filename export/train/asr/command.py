@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sottovoce.errors import DataError, InvalidInputError
 from sottovoce.export.models.transducer import TransducerConfig
+from sottovoce.export.models.transducer_presets import preset
 from sottovoce.export.train.asr import recipe
 from sottovoce.export.train.asr.augment import AugmentConfig
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
@@ -24,12 +25,16 @@ DEV_UTTERANCES = 100  # a dev set is judged on, while training
 
 
 def recipe_config(options: argparse.Namespace) -> recipe.RecipeConfig:
-    """Return the configuration: defaults, then --config, then single options. Raises InvalidInputError, DataError."""
+    """Return the configuration: defaults, --preset, --config, then single options. Raises InvalidInputError, DataError."""
     values: dict[str, Any] = {}
+    if options.preset:
+        shape = preset(options.preset)
+        values = {"model": shape.model, "feature_preset": shape.features}
     if options.config:
         try:
-            values = json.loads(Path(options.config).read_text(encoding="utf-8"))
-            if "model" in values:
+            given = json.loads(Path(options.config).read_text(encoding="utf-8"))
+            values |= given
+            if "model" in given:
                 values["model"] = TransducerConfig.from_dict(values["model"])
             if values.get("augment") is not None:
                 values["augment"] = AugmentConfig(**values["augment"])
@@ -38,14 +43,14 @@ def recipe_config(options: argparse.Namespace) -> recipe.RecipeConfig:
             raise InvalidInputError(f"--config {options.config}: no such file") from None
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"--config {options.config}: {error}") from None
-    given = {
+    single = {
         "audio_hours": options.audio_hours,
         "batch_seconds": options.batch_seconds,
         "learning_rate": options.learning_rate,
         "piece_model": options.pieces,
         "seed": options.seed,
     }
-    config = recipe.RecipeConfig(**values | {key: value for key, value in given.items() if value is not None})
+    config = recipe.RecipeConfig(**values | {key: value for key, value in single.items() if value is not None})
     if options.vocab_size:
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=options.vocab_size))
     return config
