@@ -15,8 +15,10 @@ from sottovoce.export import packing
 Floats = npt.NDArray[np.float32]
 
 _UNPACKERS: dict[str, Callable[[Any, int, int], packing.Codes]] = {
+    ".q1p16x8": packing.unpack_q1p16x8,
     ".q2p16x4": packing.unpack_q2p16x4,
     ".q8p16x4": packing.unpack_q8p16x4,
+    ".q1r": packing.unpack_q1r,
     ".q2r": packing.unpack_q2r,
     ".q8r": packing.unpack_q8r,
 }
@@ -46,5 +48,7 @@ class ArtifactWeights:
         for suffix, unpack in _UNPACKERS.items():
             if f"{stem}{suffix}" in self._tensors:
                 data = self._tensors[f"{stem}{suffix}"].reshape(-1).view(np.uint8)
-                return packing.dequantize(unpack(data, rows, cols), self._tensors[f"{stem}.scale"].reshape(-1))
+                first = packing.dequantize(unpack(data, rows, cols), self._tensors[f"{stem}.scale"].reshape(-1))
+                split = f"{stem}_2{suffix}" in self._tensors
+                return first + self.matrix(f"{stem}_2", rows, cols) if split else first
         raise KeyError(f"{stem}: no weights of that name in the artifact")

@@ -12,7 +12,7 @@ from sottovoce.export import importers
 from sottovoce.export.data import Utterance
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
 from sottovoce.export.nlu_metrics import slot_spans
-from sottovoce.export.spec import Spec
+from sottovoce.export.spec import Entry, Spec
 from sottovoce.export.train.nlu.batches import Encoder, Labels
 from sottovoce.export.train.nlu.evaluate import predict
 from sottovoce.export.train.nlu.tokenization import WordTokenizer
@@ -71,13 +71,18 @@ def joint_bert(spec: Spec) -> JointBert:
     model = JointBert(config)
     model.load_state_dict(
         {
-            f"{name}.weight" if entry.kind == "embedding" else name: torch.from_numpy(spec.arrays[name].copy())
+            _parameter_name(entry, name): torch.from_numpy(spec.arrays[name].copy())
             for entry in spec.entries()
             if entry.kind != "bytes"
-            for name in entry.arrays()
+            for name in entry.arrays(spec.weights.get(entry.family, "f32"))
         }
     )
     return model.eval()
+
+
+def _parameter_name(entry: Entry, name: str) -> str:
+    """`embeddings.word` -> `embeddings.word.weight`, `embeddings.word_2` -> `embeddings.word.weight_2`."""
+    return f"{entry.name}.weight{name.removeprefix(entry.name)}" if entry.kind == "embedding" else name
 
 
 def reference_decisions(directory: Path, utterances: Sequence[Utterance]) -> list[Decision]:

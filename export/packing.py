@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int8]  # ternary {-1, 0, 1} or int8 [-127, 127]
+Codes = npt.NDArray[np.int8]  # binary {-1, 1}, ternary {-1, 0, 1} or int8 [-127, 127]
 Halves = npt.NDArray[np.float16]
 Bytes = npt.NDArray[np.uint8]
 
 PANEL_ROWS = 16  # outputs of one panel
+Q1_BLOCK = 32  # inputs of one 64-byte block, 1 bit each
 Q2_BLOCK = 16  # inputs of one 64-byte block, 2 bits each
 Q8_BLOCK = 4  # inputs of one 64-byte block, 8 bits each
 TERNARY_THRESHOLD = 0.7  # times mean |w|: TWN's threshold (Li et al. 2016)
@@ -61,6 +62,16 @@ def quantize_ternary(weights: npt.ArrayLike) -> tuple[Codes, Halves]:
     sums = (magnitude * kept).sum(axis=1, dtype=np.float64)
     scales = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
     return (np.sign(matrix) * kept).astype(np.int8), _half_scales(scales)
+
+
+def quantize_binary(weights: npt.ArrayLike) -> tuple[Codes, Halves]:
+    """Binarize each row by BWN: w ~= code * scale, code -1 where w < 0, else 1, scale = mean|w| rounded to float16.
+
+    The mean in float64. Args and returns as `quantize_ternary`, codes in {-1, 1}.
+    """
+    matrix = _matrix(weights)
+    scales = np.abs(matrix).sum(axis=1, dtype=np.float64) / matrix.shape[1]
+    return np.where(matrix < 0, -1, 1).astype(np.int8), _half_scales(scales)
 
 
 def quantize_int8(weights: npt.ArrayLike) -> tuple[Codes, Halves]:
@@ -115,6 +126,45 @@ def unpack_q2p16x4(data: Bytes, rows: int, cols: int) -> Codes:
     packed = data.view(np.uint8).reshape(panels, -1, PANEL_ROWS, 4).transpose(0, 2, 1, 3)  # (panel, o, block, j)
     fields = np.stack([packed >> shift & 3 for shift in (0, 2, 4, 6)], axis=3)  # (panel, o, block, f, j)
     codes: Codes = fields.reshape(panels * PANEL_ROWS, -1)[:rows, :cols].astype(np.int8) - np.int8(1)
+    return codes
+
+
+def _binary_fields(codes: Codes) -> Codes:
+    if codes.size and not (np.abs(codes) == 1).all():
+        raise ValueError("binary codes: wanted -1 or 1")
+    fields: Codes = (codes > 0).astype(np.int8)
+    return fields
+
+
+def pack_q1p16x8(codes: Codes) -> Bytes:
+    """Pack binary codes (rows, cols) as panels of 16 outputs x blocks of 32 inputs, padded with 0; returns 1-D bytes.
+
+    Byte (o * 4 + j) of a block holds, for output o, input 4 f + j in bit f, 1 for +1.
+    """
+    fields = _padded(_binary_fields(codes), PANEL_ROWS, Q1_BLOCK, 0)
+    blocks = fields.reshape(fields.shape[0] // PANEL_ROWS, PANEL_ROWS, -1, 8, 4)  # (panel, o, block, f, j)
+    packed = np.packbits(blocks, axis=3, bitorder="little")[..., 0, :]
+    return np.ascontiguousarray(packed.transpose(0, 2, 1, 3)).reshape(-1)
+
+
+def unpack_q1p16x8(data: Bytes, rows: int, cols: int) -> Codes:
+    """Undo `pack_q1p16x8`: bytes to binary codes (rows, cols)."""
+    panels = -(-rows // PANEL_ROWS)
+    packed = data.view(np.uint8).reshape(panels, -1, PANEL_ROWS, 4).transpose(0, 2, 1, 3)  # (panel, o, block, j)
+    fields = np.unpackbits(packed[..., None, :], axis=3, bitorder="little")  # (panel, o, block, f, j)
+    codes: Codes = fields.reshape(panels * PANEL_ROWS, -1)[:rows, :cols].astype(np.int8) * np.int8(2) - np.int8(1)
+    return codes
+
+
+def pack_q1r(codes: Codes) -> Bytes:
+    """Pack binary codes (rows, cols) row by row, ceil(cols / 8) bytes each, column c in bit c % 8 of byte c / 8."""
+    return np.packbits(_binary_fields(codes).view(np.uint8), axis=1, bitorder="little").reshape(-1)
+
+
+def unpack_q1r(data: Bytes, rows: int, cols: int) -> Codes:
+    """Undo `pack_q1r`: bytes to binary codes (rows, cols)."""
+    bits = np.unpackbits(data.view(np.uint8).reshape(rows, -1), axis=1, bitorder="little")[:, :cols]
+    codes: Codes = bits.astype(np.int8) * np.int8(2) - np.int8(1)
     return codes
 
 

@@ -35,11 +35,12 @@ class Entry:
     family: str = "encoder"
     bias: bool = True
 
-    def arrays(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of every array of this entry, by name."""
+    def arrays(self, weights: str = "f32") -> dict[str, tuple[int, ...]]:
+        """Return the shape of every array of this entry, by name; weights `split` have a second half, named `..._2`."""
+        split = weights == "split" and self.kind in ("product", "embedding")
         if self.kind != "product":
-            return {self.name: self.shape}
-        shapes = {f"{self.name}.weight": self.shape}
+            return {self.name: self.shape, **({f"{self.name}_2": self.shape} if split else {})}
+        shapes = {f"{self.name}.weight": self.shape, **({f"{self.name}.weight_2": self.shape} if split else {})}
         if self.bias:
             shapes[f"{self.name}.bias"] = self.shape[:1]
         return shapes
@@ -85,7 +86,7 @@ class Spec:
     """A model as named arrays and metadata.
 
     `metadata` holds the architecture's keys of docs/artifact_format.md; `weights` maps a family to how it is stored
-    ("ternary", "int8" or "f32"), as the model was trained for; families not named are f32.
+    ("ternary", "int8", "binary", "split" or "f32"), as the model was trained for; families not named are f32.
     """
 
     architecture: str
@@ -97,15 +98,21 @@ class Spec:
         """Return the contract that this model's metadata asks for."""
         return contract(self.architecture, self.metadata)
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every array that the model must hold, by name, in file order."""
+        return {
+            name: shape
+            for entry in self.entries()
+            for name, shape in entry.arrays(self.weights.get(entry.family, "f32")).items()
+        }
+
     def validate(self, source: str) -> None:
         """Check every array against the contract.
 
         Raises:
             DataError: arrays are missing, unexpected, of another shape or not finite; all of them are named, after `source`.
         """
-        problems = compare_shapes(
-            {name: shape for entry in self.entries() for name, shape in entry.arrays().items()}, self.arrays
-        )
+        problems = compare_shapes(self.shapes(), self.arrays)
         for name, array in self.arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 problems.append(f"{name} holds NaN or infinity")

@@ -51,8 +51,9 @@ void Attention(const float* q, const float* k, const float* v, size_t stride, in
                float scale, float* y, size_t y_stride, float* scratch);
 
 // Embedding look-up. q2r: a row is ceil(cols / 4) bytes, input c in bits 2 (c % 4) of byte c / 4, codes {0, 1, 2}.
-// q8r: a row is cols int8. Adds: y[c] += value * scale[row], product and sum each rounded to float, bit-equal on every
+// q1r: ceil(cols / 8) bytes, input c in bit c % 8 of byte c / 8, 1 for +1. q8r: a row is cols int8. Adds: y[c] += value * scale[row], product and sum each rounded to float, bit-equal on every
 // ISA.
+void EmbedQ1(const uint8_t* rows, const float* scale, int row, int cols, float* y);
 void EmbedQ2(const uint8_t* rows, const float* scale, int row, int cols, float* y);
 void EmbedQ8(const int8_t* rows, const float* scale, int row, int cols, float* y);
 

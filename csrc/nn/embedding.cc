@@ -14,6 +14,12 @@ void Embedding::Add(int row, float* y) const {
   const float scale = HalfToFloat(scale_[index]);
   if (type_ == WeightType::kQ8) {
     EmbedQ8(static_cast<const int8_t*>(data_) + index * cols, &scale, 0, cols_, y);
+  } else if (type_ == WeightType::kQ1) {
+    const size_t offset = index * ((cols + 7) / 8);
+    EmbedQ1(static_cast<const uint8_t*>(data_) + offset, &scale, 0, cols_, y);
+    if (data_2_ == nullptr) return;
+    const float scale_2 = HalfToFloat(scale_2_[index]);
+    EmbedQ1(static_cast<const uint8_t*>(data_2_) + offset, &scale_2, 0, cols_, y);
   } else {
     EmbedQ2(static_cast<const uint8_t*>(data_) + index * ((cols + 3) / 4), &scale, 0, cols_, y);
   }

@@ -55,6 +55,15 @@ Linear Linear::Q2(const uint8_t* panels, std::vector<float> scale, int rows, int
   return linear;
 }
 
+Linear Linear::Q1(const uint8_t* panels, std::vector<float> scale, const uint8_t* panels_2, std::vector<float> scale_2,
+                  int rows, int cols, const float* bias) {
+  Linear linear = Q2(panels, std::move(scale), rows, cols, bias);
+  linear.type_ = WeightType::kQ1;
+  linear.weights_2_ = panels_2;
+  linear.scale_2_ = std::move(scale_2);
+  return linear;
+}
+
 void Linear::Forward(const float* x, int num_rows, size_t x_stride, const ActivationQuantization& quantization,
                      ActivationBuffer& buffer, float* y, size_t y_stride) const {
   if (type_ == WeightType::kF32) {
@@ -68,6 +77,14 @@ void Linear::Forward(const float* x, int num_rows, size_t x_stride, const Activa
 void Linear::ForwardQuantized(const QuantizedRows& x, float* y, size_t y_stride) const {
   if (type_ == WeightType::kQ2) {
     GemmQd8Q2(x, {static_cast<const uint8_t*>(weights_), scale_.data(), rows_, cols_}, bias_, y, y_stride);
+  } else if (type_ == WeightType::kQ1) {
+    GemmQd8Q1(x,
+              {{static_cast<const uint8_t*>(weights_), static_cast<const uint8_t*>(weights_2_)},
+               {scale_.data(), scale_2_.data()},
+               weights_2_ != nullptr ? 2 : 1,
+               rows_,
+               cols_},
+              bias_, y, y_stride);
   } else {
     GemmQd8Q8(x, {static_cast<const int8_t*>(weights_), scale_.data(), rows_, cols_}, bias_, y, y_stride);
   }

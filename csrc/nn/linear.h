@@ -33,13 +33,16 @@ struct ActivationQuantization {
 
 class Linear {
  public:
-  enum class WeightType { kF32, kQ8, kQ2 };
+  enum class WeightType { kF32, kQ8, kQ2, kQ1 };
 
   Linear() = default;
   // The panels or rows are views into the artifact; bias may be null. scale: (rows), of packed types.
   static Linear F32(const float* weights, int rows, int cols, const float* bias);
   static Linear Q8(const int8_t* panels, std::vector<float> scale, int rows, int cols, const float* bias);
   static Linear Q2(const uint8_t* panels, std::vector<float> scale, int rows, int cols, const float* bias);
+  // Binary; panels_2 is null, or the second half of a split weight with its scale_2.
+  static Linear Q1(const uint8_t* panels, std::vector<float> scale, const uint8_t* panels_2, std::vector<float> scale_2,
+                   int rows, int cols, const float* bias);
 
   WeightType weight_type() const { return type_; }
   bool quantized() const { return type_ != WeightType::kF32; }
@@ -56,7 +59,8 @@ class Linear {
  private:
   WeightType type_ = WeightType::kF32;
   const void* weights_ = nullptr;
-  std::vector<float> scale_;
+  const void* weights_2_ = nullptr;
+  std::vector<float> scale_, scale_2_;
   const float* bias_ = nullptr;
   int rows_ = 0;
   int cols_ = 0;

@@ -9,13 +9,13 @@ from sottovoce.errors import DataError
 from sottovoce.export.spec import Array
 
 _RENAMES = [
-    (r"embeddings\.(word|position|token_type)_embeddings\.weight", r"embeddings.\1"),
+    (r"embeddings\.(word|position|token_type)_embeddings\.weight(|_2)", r"embeddings.\1\2"),
     (r"embeddings\.LayerNorm\.(weight|bias)", r"embeddings.norm.\1"),
-    (r"encoder\.layer\.(\d+)\.attention\.self\.(query|key|value)\.(weight|bias)", r"layer.\1.attention.\2.\3"),
-    (r"encoder\.layer\.(\d+)\.attention\.output\.dense\.(weight|bias)", r"layer.\1.attention.output.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.(query|key|value)\.(weight|bias|weight_2)", r"layer.\1.attention.\2.\3"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.dense\.(weight|bias|weight_2)", r"layer.\1.attention.output.\2"),
     (r"encoder\.layer\.(\d+)\.attention\.output\.LayerNorm\.(weight|bias)", r"layer.\1.attention.norm.\2"),
-    (r"encoder\.layer\.(\d+)\.intermediate\.dense\.(weight|bias)", r"layer.\1.ffn.up.\2"),
-    (r"encoder\.layer\.(\d+)\.output\.dense\.(weight|bias)", r"layer.\1.ffn.down.\2"),
+    (r"encoder\.layer\.(\d+)\.intermediate\.dense\.(weight|bias|weight_2)", r"layer.\1.ffn.up.\2"),
+    (r"encoder\.layer\.(\d+)\.output\.dense\.(weight|bias|weight_2)", r"layer.\1.ffn.down.\2"),
     (r"encoder\.layer\.(\d+)\.output\.LayerNorm\.(weight|bias)", r"layer.\1.ffn.norm.\2"),
     (r"pooler\.dense\.(weight|bias)", r"pooler.\1"),
     (r"(intent|slot)_classifier\.(?:linear\.)?(weight|bias)", r"\1.\2"),

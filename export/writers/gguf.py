@@ -22,7 +22,7 @@ from sottovoce.export.provenance import Provenance
 
 __all__ = ["Embedding", "Product", "Provenance", "Weights", "write_gguf"]
 
-Weights = Literal["ternary", "int8", "f32"]
+Weights = Literal["ternary", "int8", "binary", "split", "f32"]
 Array = npt.NDArray[Any]
 
 FORMAT_VERSION = 1
@@ -32,19 +32,24 @@ HEADER_CHECKSUM = "sottovoce.header_crc32c"
 
 @dataclass(frozen=True)
 class Product:
-    """One linear map: weight (outputs, inputs) float, optional bias (outputs), and how the weight is stored."""
+    """One linear map: weight (outputs, inputs) float, optional bias (outputs), and how the weight is stored.
+
+    `split` needs weight_2, the second binary half.
+    """
 
     weight: Array
     bias: Array | None = None
     weights: Weights = "ternary"
+    weight_2: Array | None = None
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """A look-up table: rows (entries, width) float, and how it is stored."""
+    """A look-up table: rows (entries, width) float, and how it is stored; `split` needs rows_2."""
 
     rows: Array
     weights: Weights = "ternary"
+    rows_2: Array | None = None
 
 
 def write_gguf(
@@ -167,6 +172,11 @@ def _stored_product(stem: str, part: Product) -> dict[str, Array]:
     elif part.weights == "int8":
         codes, scales = packing.quantize_int8(weight)
         tensors = {f"{stem}.weight.q8p16x4": packing.pack_q8p16x4(codes).view(np.int8), f"{stem}.weight.scale": scales}
+    elif part.weights in ("binary", "split"):
+        tensors = {}
+        for name, half in _halves(f"{stem}.weight", weight, part.weight_2, part.weights).items():
+            codes, scales = packing.quantize_binary(half)
+            tensors |= {f"{name}.q1p16x8": packing.pack_q1p16x8(codes).view(np.int8), f"{name}.scale": scales}
     else:
         codes, scales = packing.quantize_ternary(weight)
         tensors = {f"{stem}.weight.q2p16x4": packing.pack_q2p16x4(codes).view(np.int8), f"{stem}.weight.scale": scales}
@@ -184,8 +194,23 @@ def _stored_embedding(stem: str, part: Embedding) -> dict[str, Array]:
     if part.weights == "int8":
         codes, scales = packing.quantize_int8(rows)
         return {f"{stem}.q8r": packing.pack_q8r(codes).view(np.int8), f"{stem}.scale": scales}
+    if part.weights in ("binary", "split"):
+        tensors: dict[str, Array] = {}
+        for name, half in _halves(stem, rows, part.rows_2, part.weights).items():
+            codes, scales = packing.quantize_binary(half)
+            tensors |= {f"{name}.q1r": packing.pack_q1r(codes).view(np.int8), f"{name}.scale": scales}
+        return tensors
     codes, scales = packing.quantize_ternary(rows)
     return {f"{stem}.q2r": packing.pack_q2r(codes).view(np.int8), f"{stem}.scale": scales}
+
+
+def _halves(name: str, first: Array, second: Array | None, weights: Weights) -> dict[str, Array]:
+    """Return the binary matrices of a weight by their names: one, or two for `split`."""
+    if weights == "binary":
+        return {name: first}
+    if second is None or second.shape != first.shape:
+        raise ValueError(f"split weights: wanted a second half of shape {first.shape}")
+    return {name: first, f"{name}_2": second}
 
 
 def _float_tensor(values: Array) -> Array:

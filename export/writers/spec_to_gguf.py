@@ -22,7 +22,8 @@ def write_spec(
     """Validate `spec`, write it to `path` and return the size in bytes.
 
     Args:
-        weights: family to "ternary", "int8" or "f32"; without it, as the model was trained (`spec.weights`).
+        weights: family to "ternary", "int8" or "f32"; without it, as the model was trained (`spec.weights`). Split
+            binary weights can only be stored so.
     Raises:
         DataError: the Spec does not hold what its architecture wants; InvalidInputError: it cannot be an artifact, for one
         because it has no intent head; InputOutputError: the file system refused. Nothing is written then.
@@ -34,6 +35,9 @@ def write_spec(
     if spec.architecture == spec_bert.ARCHITECTURE:
         spec = _with_heads(spec, source)
     kinds = spec.weights if weights is None else weights
+    for family, kind in spec.weights.items():
+        if kind == "split" and kinds.get(family) != "split":
+            raise InvalidInputError(f"{source}: its {family} weights are two binary halves; wanted them stored so")
     parts = {entry.name: _part(entry, spec.arrays, kinds.get(entry.family, "f32")) for entry in spec.entries()}
     return write_gguf(path, spec.architecture, spec.metadata, parts, provenance)
 
@@ -41,9 +45,10 @@ def write_spec(
 def _part(entry: Entry, arrays: Mapping[str, Array], weights: str) -> Product | Embedding | Array:
     kind = _checked(weights, entry.family)
     if entry.kind == "product":
-        return Product(arrays[f"{entry.name}.weight"], arrays.get(f"{entry.name}.bias"), kind)
+        second = arrays.get(f"{entry.name}.weight_2")
+        return Product(arrays[f"{entry.name}.weight"], arrays.get(f"{entry.name}.bias"), kind, second)
     if entry.kind == "embedding":
-        return Embedding(arrays[entry.name], kind)
+        return Embedding(arrays[entry.name], kind, arrays.get(f"{entry.name}_2"))
     return arrays[entry.name]
 
 
@@ -54,7 +59,11 @@ def _checked(weights: str, family: str) -> Weights:
         return "int8"
     if weights == "f32":
         return "f32"
-    raise InvalidInputError(f"weights of {family}: wanted ternary, int8 or f32, found {weights!r}")
+    if weights == "binary":
+        return "binary"
+    if weights == "split":
+        return "split"
+    raise InvalidInputError(f"weights of {family}: wanted ternary, int8, binary, split or f32, found {weights!r}")
 
 
 def _with_heads(spec: Spec, source: str) -> Spec:

@@ -6,20 +6,27 @@ import dataclasses
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+import sottovoce
 from sottovoce.errors import InvalidInputError
+from sottovoce.export import importers
+from sottovoce.export.artifact_weights import ArtifactWeights
 from sottovoce.export.compress.binary import binarize_rows, binary_codes, split_ternary
 from sottovoce.export.compress.fake_quant import quantize_activation, quantized_product
 from sottovoce.export.compress.ternary import ternary_codes
 from sottovoce.export.compress.width import Importance, kept_layers, measure_importance, narrow, narrowed_config, rewire
 from sottovoce.export.data import Utterance, load_dataset
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
+from sottovoce.export.nlu_evaluation import joint_bert, reference_decisions, runtime_decisions
+from sottovoce.export.spec_bert import WEIGHTS_BY_NAME
 from sottovoce.export.train.nlu.batches import Labels
 from sottovoce.export.train.nlu.binarize import BinarySettings, split, train_binary
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.loop import LoopSettings
+from sottovoce.export.writers import write_spec
 
 TINY = BertConfig(
     num_layers=4, hidden_size=24, num_heads=4, head_size=6, ffn_size=40, vocab_size=20, num_intents=2, num_slots=3,
@@ -100,6 +107,33 @@ class TestWidth:
         assert all(p.grad is None for p in model.parameters())
 
 
+@pytest.mark.parametrize("split_words", [False, True])
+def test_the_artifact_holds_what_torch_computes_with(tmp_path: Path, split_words: bool) -> None:
+    torch.manual_seed(6)
+    config = dataclasses.replace(
+        TINY, vocab_size=len(PIECES), quantization=Quantization.binary(split_words=split_words)
+    )
+    checkpoint = Checkpoint(config, ["Play", "Wake"], ["O", "B-a", "I-a"], PIECES, dict(JointBert(config).state_dict()))
+    save_checkpoint(checkpoint, tmp_path / "model")
+    imported = importers.load(tmp_path / "model")
+    write_spec(imported.spec, tmp_path / "model.gguf", imported.provenance)
+    weights = ArtifactWeights(tmp_path / "model.gguf")
+    up = checkpoint.weights["layer.3.ffn.up.weight"], checkpoint.weights["layer.3.ffn.up.weight_2"]
+    wanted = sum(binarize_rows(half).dequantize() for half in up)
+    assert np.array_equal(weights.matrix("layer.3.ffn.up.weight", 40, 24), np.asarray(wanted))
+    words = [binarize_rows(checkpoint.weights["embeddings.word.weight"]).dequantize()]
+    if split_words:
+        words.append(binarize_rows(checkpoint.weights["embeddings.word.weight_2"]).dequantize())
+    assert np.array_equal(weights.matrix("embeddings.word", len(PIECES), 24), np.asarray(sum(words)))
+    parser = sottovoce.IntentParser.from_pretrained(tmp_path / "model.gguf")
+    reference = joint_bert(imported.spec)
+    for text in ("play some jazz by miles", "wake me at seven", "please"):
+        found = {intent.name: intent.score for intent in parser.parse(text, top_k=2).intents}
+        ids = torch.tensor([parser.tokenizer.encode(text).ids])
+        scores = reference(ids, exact=True).intent_logits.softmax(-1)[0].tolist()
+        assert [found[name] for name in ("Play", "Wake")] == pytest.approx(scores, abs=1e-5)
+
+
 @pytest.fixture
 def student(tmp_path: Path) -> Path:
     """A float32 checkpoint and, beside it, data of its labels."""
@@ -153,3 +187,12 @@ def test_the_recipe(student: Path, tmp_path: Path) -> None:
     assert all(torch.equal(tensor, again.weights[name]) for name, tensor in binary.weights.items())
     with pytest.raises(InvalidInputError, match="wanted float32 weights"):
         train_binary(out / "binary", tmp_path / "data", tmp_path / "other", "tiny", chosen)
+    # The packed artifact decides as the torch reference does.
+    imported = importers.load(out / "binary")
+    write_spec(imported.spec, tmp_path / "tiny.gguf", imported.provenance)
+    test = load_dataset(tmp_path / "data")["test"]
+    packed, reference = runtime_decisions(str(tmp_path / "tiny.gguf"), test), reference_decisions(out / "binary", test)
+    assert packed == reference
+    with pytest.raises(InvalidInputError, match="its encoder weights are two binary halves"):
+        write_spec(imported.spec, tmp_path / "no.gguf", imported.provenance, WEIGHTS_BY_NAME["ternary"])
+    assert not (tmp_path / "no.gguf").exists()

@@ -121,13 +121,14 @@ def test_an_intent_classifier_of_hugging_face_runs(tmp_path: Path) -> None:
     assert result.slots == ()
 
 
-def random_spec(layers: int, hidden: int, heads: int, ffn: int) -> Spec:
+def random_spec(layers: int, hidden: int, heads: int, ffn: int, width: float = 1.0) -> Spec:
     """A model with the 30,522-piece vocabulary size of BERT and piece lengths like its own."""
     rng = np.random.default_rng(0)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] + [f"p{number:05}" + "x" * (number % 2) for number in range(30_518)]
     metadata = {
-        "bert.num_layers": layers, "bert.hidden_size": hidden, "bert.num_heads": heads, "bert.head_size": hidden // heads,
-        "bert.ffn_size": ffn, "bert.qkv_size": hidden, "bert.vocab_size": len(pieces), "bert.max_positions": 512,
+        "bert.num_layers": layers, "bert.hidden_size": hidden, "bert.num_heads": int(heads * width),
+        "bert.head_size": hidden // heads, "bert.ffn_size": int(ffn * width), "bert.qkv_size": int(hidden * width),
+        "bert.vocab_size": len(pieces), "bert.max_positions": 512,
         "bert.type_vocab_size": 2, "bert.pooler_activation": "none",
         "intent.labels": [f"intent{n}" for n in range(7)], "slot.labels": ["O", *(f"B-{n}" for n in range(72))],
     }  # fmt: skip
@@ -137,6 +138,15 @@ def random_spec(layers: int, hidden: int, heads: int, ffn: int) -> Spec:
             spec.arrays[name] = rng.normal(size=shape).astype(np.float32)
     spec.arrays["tokenizer.vocab"] = vocabulary_bytes(pieces)
     return spec
+
+
+@pytest.mark.parametrize(("words", "most"), [("split", 4_300_000), ("binary", 2_900_000)])
+def test_size_of_a_binary_tinybert(tmp_path: Path, words: str, most: int) -> None:
+    spec = random_spec(4, 312, 12, 1200, width=0.5)  # BinaryBERT's halves have half the heads and neurons
+    spec.weights = {**WEIGHTS_BY_NAME["ternary"], "encoder": "split", "word": words}
+    for name, shape in spec.shapes().items():
+        spec.arrays.setdefault(name, np.ones(shape, np.float32))
+    assert write_spec(spec, tmp_path / "a.gguf", Provenance("size")) <= most
 
 
 def test_size_of_a_ternary_tinybert(tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ FamilyTable<EmbeddingKernels> EmbeddingRows() {
   return {std::begin(kRows), std::end(kRows)};
 }
 
+void EmbedQ1(const uint8_t* rows, const float* scale, int row, int cols, float* y) {
+  const size_t row_bytes = (static_cast<size_t>(cols) + 7) / 8;
+  Active().add_q1(rows + static_cast<size_t>(row) * row_bytes, scale[row], cols, y);
+}
+
 void EmbedQ2(const uint8_t* rows, const float* scale, int row, int cols, float* y) {
   const size_t row_bytes = (static_cast<size_t>(cols) + 3) / 4;
   Active().add_q2(rows + static_cast<size_t>(row) * row_bytes, scale[row], cols, y);

@@ -8,6 +8,7 @@
 namespace sottovoce {
 
 struct EmbeddingKernels {
+  void (*add_q1)(const uint8_t* row, float scale, int cols, float* y);  // y[c] += bit ? scale : -scale
   void (*add_q2)(const uint8_t* row, float scale, int cols, float* y);  // y[c] += (code - 1) * scale
   void (*add_q8)(const int8_t* row, float scale, int cols, float* y);   // y[c] += row[c] * scale
 };

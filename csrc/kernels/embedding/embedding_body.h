@@ -7,6 +7,13 @@
 namespace sottovoce {
 namespace {
 
+void AddQ1(const uint8_t* row, float scale, int cols, float* y) {
+  const VecF factor = Set(scale);
+  int c = 0;
+  for (; c + kLanes <= cols; c += kLanes) Store(y + c, Add(Load(y + c), Mul(LoadBinary(row, c), factor)));
+  for (; c < cols; ++c) y[c] += (row[c / 8] >> c % 8 & 1) != 0 ? scale : -scale;
+}
+
 void AddQ2(const uint8_t* row, float scale, int cols, float* y) {
   const VecF factor = Set(scale);
   int c = 0;
@@ -23,6 +30,6 @@ void AddQ8(const int8_t* row, float scale, int cols, float* y) {
 
 }  // namespace
 
-const EmbeddingKernels SV_EMBEDDING_TABLE = {AddQ2, AddQ8};
+const EmbeddingKernels SV_EMBEDDING_TABLE = {AddQ1, AddQ2, AddQ8};
 
 }  // namespace sottovoce

@@ -147,6 +147,12 @@ inline VecF LoadTernary(const uint8_t* p) {
   const __m256i codes = _mm256_srlv_epi32(_mm256_set1_epi32(p[0] | p[1] << 8), shifts);
   return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_and_si256(codes, _mm256_set1_epi32(3)), _mm256_set1_epi32(1)));
 }
+// kLanes binary weights -1, 1 from the bits of columns c, c + 1, ... of a row; c is a multiple of kLanes.
+inline VecF LoadBinary(const uint8_t* row, int c) {
+  const __m256i shifts = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
+  const __m256i signs = _mm256_sllv_epi32(_mm256_set1_epi32(row[c / 8]), shifts);
+  return _mm256_blendv_ps(_mm256_set1_ps(-1.0f), _mm256_set1_ps(1.0f), _mm256_castsi256_ps(signs));
+}
 
 inline void TransposeBlock(const float* src, size_t stride, int rows, int cols, float* dst) {
   __m256 r[8], t[8];

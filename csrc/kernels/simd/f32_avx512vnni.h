@@ -160,6 +160,12 @@ inline VecF LoadTernary(const uint8_t* p) {
   const __m512i codes = _mm512_and_si512(_mm512_srlv_epi32(_mm512_set1_epi32(word), shifts), _mm512_set1_epi32(3));
   return _mm512_cvtepi32_ps(_mm512_sub_epi32(codes, _mm512_set1_epi32(1)));
 }
+// kLanes binary weights -1, 1 from the bits of columns c, c + 1, ... of a row; c is a multiple of kLanes.
+inline VecF LoadBinary(const uint8_t* row, int c) {
+  uint16_t bits;
+  memcpy(&bits, row + c / 8, sizeof bits);
+  return _mm512_mask_blend_ps(bits, _mm512_set1_ps(-1.0f), _mm512_set1_ps(1.0f));
+}
 
 inline void TransposeBlock(const float* src, size_t stride, int rows, int cols, float* dst) {
   __m512 r[16], t[16];

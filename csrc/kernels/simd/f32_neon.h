@@ -143,6 +143,12 @@ inline VecF LoadTernary(const uint8_t* p) {
   const uint32x4_t codes = vandq_u32(vshlq_u32(vdupq_n_u32(*p), shifts), vdupq_n_u32(3));
   return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(codes), vdupq_n_s32(1)));
 }
+// kLanes binary weights -1, 1 from the bits of columns c, c + 1, ... of a row; c is a multiple of kLanes.
+inline VecF LoadBinary(const uint8_t* row, int c) {
+  const uint32x4_t bits = {1, 2, 4, 8};
+  const uint32x4_t set = vtstq_u32(vdupq_n_u32(static_cast<uint32_t>(row[c / 8]) >> c % 8), bits);
+  return vbslq_f32(set, vdupq_n_f32(1.0f), vdupq_n_f32(-1.0f));
+}
 
 inline void TransposeBlock(const float* src, size_t stride, int rows, int cols, float* dst) {
   VecF r[4];
