@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,12 @@ def tensor_files(directory: Path) -> list[Path]:
 
 
 def read_tensors(directory: Path) -> tuple[dict[str, Array], str]:
-    """Return a checkpoint's floating-point tensors as float32 by name, and the SHA-256 of their files.
+    """Return the floating-point tensors of a checkpoint directory; as `read_tensor_files`."""
+    return read_tensor_files(tensor_files(directory))
+
+
+def read_tensor_files(paths: Sequence[Path]) -> tuple[dict[str, Array], str]:
+    """Return the files' floating-point tensors as float32 by name, and the SHA-256 of the files.
 
     A pickle is read with `weights_only=True`: code in it is never run. Integer buffers (position ids) are left out.
 
@@ -56,9 +63,9 @@ def read_tensors(directory: Path) -> tuple[dict[str, Array], str]:
     """
     digest = hashlib.sha256()
     tensors: dict[str, Array] = {}
-    for path in tensor_files(directory):
+    for path in paths:
         if not path.exists():
-            raise ModelNotFoundError(f"{path}: no such file, though the index names it")
+            raise ModelNotFoundError(f"{path}: no such file" + (", though the index names it" if len(paths) > 1 else ""))
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
@@ -76,6 +83,12 @@ def _load(path: Path) -> dict[str, Any]:
             return load_file(path)
         loaded = torch.load(path, weights_only=True, map_location="cpu")
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        code = re.search(r"GLOBAL ([\w.]+) (?:was not|whose module)", str(error))
+        if code:
+            raise DataError(
+                f"{path}: cannot be read: it is a pickle that names `{code[1]}`, and code in a checkpoint is never run; "
+                "wanted a dictionary of tensors, as torch.save(model.state_dict()) writes it"
+            ) from None
         reason = str(error).strip().split("\n")[0][:200]
         raise DataError(f"{path}: cannot be read as a file of tensors: {reason}") from None
     if not isinstance(loaded, dict):

@@ -1,13 +1,17 @@
-"""The contract of `bert-intent-slot`: a BERT encoder with an intent head and a slot head (csrc/models/bert_encoder.cc)."""
+"""The contract of `bert-intent-slot`: a BERT encoder with an intent head and a slot head (csrc/models/bert_encoder.cc).
+
+Beyond what csrc runs today it describes what the papers' checkpoints need (docs/artifact_format.md): relative positions
+(NEZHA) and learned activation quantizers (BinaryBERT). `required_features` says which of that a model uses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from sottovoce.errors import DataError
+from sottovoce.errors import DataError, UnsupportedError
 from sottovoce.export.spec import Array, Entry, metadata_size, register_contract
 
 ARCHITECTURE = "bert-intent-slot"
@@ -18,6 +22,25 @@ WEIGHTS_BY_NAME: dict[str, dict[str, str]] = {
     "int8": {"word": "int8", "position": "int8", "encoder": "int8", "pooler": "int8", "heads": "int8"},
     "f32": {"word": "f32", "position": "f32", "encoder": "f32", "pooler": "f32", "heads": "f32"},
 }
+
+# What a model may need of the runtime -> why. Whoever teaches csrc one of them adds it to RUNTIME_FEATURES.
+FEATURES = {
+    "relative_positions": "positions that act inside attention (bert.position = relative)",
+    "learned_clips": "a clip of its own for the input of every product (bert.input_quantizer = clipped)",
+    "learned_steps": "a learned quantization step for the input of every product (bert.input_quantizer = stepped)",
+    "asymmetric_activations": "activations quantized from their minimum to their maximum (bert.asymmetric_inputs)",
+    "4_bit_activations": "4-bit activations (bert.activation_bits = 4)",
+    "attention_operand_tensors": "a learned quantizer for every operand of attention (bert.attention_quantizer)",
+}
+RUNTIME_FEATURES: frozenset[str] = frozenset()
+
+_CHOICES = {
+    "bert.position": ("absolute", "relative"),
+    "bert.input_quantizer": ("dynamic", "clipped", "stepped"),
+    "bert.attention_quantizer": ("none", "dynamic", "clipped", "stepped"),
+}
+# Who may be asymmetric: the products but ffn.down; ffn.down; query, key and value as operands; attention weights.
+ASYMMETRIC_ROLES = ("products", "ffn.down", "attention.operands", "attention.weights")
 
 
 @register_contract(ARCHITECTURE)
@@ -34,10 +57,17 @@ def bert_entries(metadata: Mapping[str, Any]) -> list[Entry]:
     hidden, qkv, ffn = size("hidden_size"), size("qkv_size"), size("ffn_size")
     if qkv != size("num_heads") * size("head_size"):
         raise DataError(f"bert.qkv_size: wanted num_heads x head_size, found {qkv}")
+    for key, choices in _CHOICES.items():
+        if metadata.get(key, choices[0]) not in choices:
+            raise DataError(f"{key}: wanted {' or '.join(choices)}, found {metadata[key]!r}")
+    relative = metadata.get("bert.position") == "relative"
+    if relative:
+        size("max_relative_position")
+    positions = Entry("embeddings.position", "embedding", (size("max_positions"), hidden), "position")
     entries = [
         Entry("tokenizer.vocab", "bytes", ()),
         Entry("embeddings.word", "embedding", (size("vocab_size"), hidden), "word"),
-        Entry("embeddings.position", "embedding", (size("max_positions"), hidden), "position"),
+        *([] if relative else [positions]),
         Entry("embeddings.token_type", "embedding", (size("type_vocab_size"), hidden), "token_type"),
         *_norm("embeddings.norm", hidden),
     ]
@@ -58,7 +88,58 @@ def bert_entries(metadata: Mapping[str, Any]) -> list[Entry]:
     for head in ("intent", "slot"):
         if metadata.get(f"{head}.labels"):
             entries.append(Entry(head, "product", (len(metadata[f"{head}.labels"]), hidden), "heads"))
-    return entries
+    return [*entries, *_quantizers(metadata, entries)]
+
+
+def _quantizers(metadata: Mapping[str, Any], entries: list[Entry]) -> Iterator[Entry]:
+    """Learned numbers of the activation quantizers: (low, high) or a step, a half of a split weight."""
+    halves = metadata_size(metadata, "bert.weight_halves") if "bert.weight_halves" in metadata else 1
+    kind = metadata.get("bert.input_quantizer", "dynamic")
+    for entry in entries:
+        if entry.kind == "product" and entry.family in ("encoder", "pooler") and kind != "dynamic":
+            name, count = ("input_clip", 2 * halves) if kind == "clipped" else ("input_step", halves)
+            yield Entry(f"{entry.name}.{name}", "vector", (count,))
+    kind = metadata.get("bert.attention_quantizer", "none")
+    if kind in ("clipped", "stepped"):
+        name, count = ("operand_clip", 8) if kind == "clipped" else ("operand_step", 4)
+        for layer in range(metadata["bert.num_layers"]):
+            yield Entry(f"layer.{layer}.attention.{name}", "vector", (count,))
+
+
+def required_features(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the names in FEATURES that a model with this metadata needs."""
+    needs = {
+        "relative_positions": metadata.get("bert.position", "absolute") != "absolute",
+        "learned_clips": metadata.get("bert.input_quantizer") == "clipped",
+        "learned_steps": metadata.get("bert.input_quantizer") == "stepped",
+        "asymmetric_activations": bool(metadata.get("bert.asymmetric_inputs")),
+        "4_bit_activations": metadata.get("bert.activation_bits", 8) != 8,
+        "attention_operand_tensors": metadata.get("bert.attention_quantizer") in ("clipped", "stepped"),
+    }
+    return [feature for feature in FEATURES if needs[feature]]
+
+
+def require_runtime(metadata: Mapping[str, Any], source: str) -> None:
+    """Refuse a model that this package's runtime cannot run.
+
+    Raises:
+        UnsupportedError: names `source` and everything that is missing.
+    """
+    missing = [FEATURES[feature] for feature in required_features(metadata) if feature not in RUNTIME_FEATURES]
+    if missing:
+        raise UnsupportedError(f"{source}: this runtime cannot run it yet; it lacks {'; '.join(missing)}")
+
+
+def relative_table(max_relative_position: int, head_size: int) -> Array:
+    """Return NEZHA's T, (2 max_relative_position + 1, head_size) float32; row clip(j - i, +-max) + max is for query i, key j.
+
+    T[p, 2k] = sin(p / 10000^(2k / head_size)), T[p, 2k + 1] = cos of the same (Wei et al. 2019, section 2.1, equation 3).
+    """
+    positions = np.arange(2 * max_relative_position + 1, dtype=np.float64)[:, None]
+    angles = positions / 10000 ** (np.arange(0, head_size, 2, dtype=np.float64) / head_size)
+    table = np.empty((len(positions), head_size), np.float32)
+    table[:, 0::2], table[:, 1::2] = np.sin(angles), np.cos(angles)[:, : head_size // 2]
+    return table
 
 
 def _norm(name: str, width: int) -> list[Entry]:
