@@ -65,7 +65,9 @@ def read_tensor_files(paths: Sequence[Path]) -> tuple[dict[str, Array], str]:
     tensors: dict[str, Array] = {}
     for path in paths:
         if not path.exists():
-            raise ModelNotFoundError(f"{path}: no such file" + (", though the index names it" if len(paths) > 1 else ""))
+            raise ModelNotFoundError(
+                f"{path}: no such file" + (", though the index names it" if len(paths) > 1 else "")
+            )
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)

@@ -1,18 +1,52 @@
-"""Importers: a checkpoint of some origin -> Spec. One module an origin; the first whose `accepts` says yes reads it."""
+"""Importers: a checkpoint of some origin -> Spec. One module an origin; the first whose `recognize` gives a reason reads it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
 from sottovoce.errors import ModelNotFoundError, UnsupportedError
-from sottovoce.export.checkpoint import read_json
-from sottovoce.export.importers import hugging_face, mpnet, own, packages
+from sottovoce.export.importers import (
+    auto_tiny_bert,
+    binary_bert,
+    dyna_bert,
+    hugging_face,
+    mpnet,
+    nezha,
+    own,
+    packages,
+    ternary_bert,
+    tiny_bert,
+)
 from sottovoce.export.importers.imported import Imported
+from sottovoce.export.importers.options import ImportOptions
+from sottovoce.export.importers.source import Source
 
-__all__ = ["Imported", "find", "load"]
+__all__ = ["ImportOptions", "Imported", "Recognized", "find", "load", "open_source", "read", "recognize"]
 
-_IMPORTERS = (own, mpnet, hugging_face)
+# Marks in the tensors' names are surer than a configuration, so those come before plain BERT.
+_IMPORTERS: tuple[ModuleType, ...] = (
+    own,
+    mpnet,
+    binary_bert,
+    ternary_bert,
+    nezha,
+    tiny_bert,
+    dyna_bert,
+    auto_tiny_bert,
+    hugging_face,
+)
+_TENSOR_SUFFIXES = (".bin", ".pt", ".pth", ".safetensors")
+
+
+class Recognized(NamedTuple):
+    """What a checkpoint is: the family's name, why, and the module that reads it."""
+
+    family: str
+    reason: str
+    importer: ModuleType
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Path:
@@ -31,7 +65,57 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     raise ModelNotFoundError(f"{path}: no such checkpoint directory")
 
 
-def load(name_or_path: str | os.PathLike[str]) -> Imported:
+def open_source(name_or_path: str | os.PathLike[str], options: ImportOptions | None = None) -> Source:
+    """Return the checkpoint without reading it: a directory, a packaged name, or one file of tensors.
+
+    Raises:
+        ModelNotFoundError: as `find`.
+    """
+    path = Path(name_or_path)
+    options = options or ImportOptions()
+    if path.is_file() and path.suffix in _TENSOR_SUFFIXES:
+        return Source(path.parent, path, options)
+    return Source(find(name_or_path), None, options)
+
+
+def recognize(source: Source) -> Recognized:
+    """Return what a checkpoint is.
+
+    Raises:
+        ModelNotFoundError: it has no configuration, and the options do not stand in for it, or no tensors.
+        UnsupportedError: a kind of model this package does not know.
+        DataError: a file is corrupt.
+    """
+    source.require_config()
+    for importer in _IMPORTERS:
+        reason = importer.recognize(source)
+        if reason:
+            return Recognized(importer.FAMILY, reason, importer)
+    if source.config_path is None:
+        raise UnsupportedError(
+            f"{source}: its tensors are not those of a BERT: {', '.join(sorted(source.tensors)[:4])}"
+        )
+    config = source.config
+    kind = config.get("model_type") or config.get("format") or config.get("architectures")
+    families = ", ".join(importer.FAMILY for importer in _IMPORTERS)
+    raise UnsupportedError(f"{source.directory}: model type {kind!r}; wanted one of {families}")
+
+
+def read(source: Source) -> Imported:
+    """Read an opened checkpoint; its Spec is validated. Raises as `load`."""
+    found = recognize(source)
+    options = source.options
+    if (options.width, options.depth) != (1.0, 1.0) and found.importer is not dyna_bert:
+        raise UnsupportedError(
+            f"{source}: width {options.width:g} and depth {options.depth:g} wanted of a {found.family}; only a DynaBERT "
+            "has its heads and neurons in order of importance"
+        )
+    imported: Imported = found.importer.load(source)
+    imported.spec.validate(str(source))
+    return imported
+
+
+def load(name_or_path: str | os.PathLike[str], options: ImportOptions | None = None) -> Imported:
     """Read a checkpoint of any known kind; its Spec is validated.
 
     Raises:
@@ -39,14 +123,4 @@ def load(name_or_path: str | os.PathLike[str]) -> Imported:
         UnsupportedError: a kind of model this package does not know.
         DataError: a file is corrupt; tensors are missing, unexpected or of a wrong shape (all named).
     """
-    directory = find(name_or_path)
-    config = read_json(directory / "config.json")
-    for importer in _IMPORTERS:
-        if importer.accepts(config):
-            imported: Imported = importer.load(directory, config)
-            imported.spec.validate(str(directory))
-            return imported
-    kind = config.get("model_type") or config.get("format") or config.get("architectures")
-    raise UnsupportedError(
-        f"{directory}: model type {kind!r}; wanted a BERT or MPNet of Hugging Face or a checkpoint of ours"
-    )
+    return read(open_source(name_or_path, options))

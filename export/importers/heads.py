@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sottovoce.errors import DataError, UnsupportedError
+from sottovoce.export.importers.bert_names import plain_name
 from sottovoce.export.importers.source import Source
 from sottovoce.export.spec import Array
 
@@ -13,12 +14,13 @@ _FOREIGN = {"qa_outputs.": "a question-answering head (qa_outputs)"}
 def take_foreign_heads(source: Source, tensors: dict[str, Array]) -> None:
     """Refuse heads that no artifact has; leave every head out when the options say so.
 
-    tensors: by plain names (`bert_names.plain_name`); changed in place.
+    tensors: by stored names; changed in place.
     """
     heads = (*_FOREIGN, "classifier.", "intent_classifier.", "slot_classifier.")
-    for name in [name for name in tensors if name.startswith(heads)]:
+    for stored in [name for name in tensors if plain_name(name).startswith(heads)]:
+        name = plain_name(stored)
         if source.options.encoder_only:
-            del tensors[name]
+            del tensors[stored]
             continue
         for start, what in _FOREIGN.items():
             if name.startswith(start):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sottovoce.export.provenance import Provenance
 from sottovoce.export.spec import Spec
@@ -10,10 +10,11 @@ from sottovoce.export.spec import Spec
 
 @dataclass
 class Imported:
-    """A model read from a checkpoint, and where it came from."""
+    """A model read from a checkpoint, and where it came from; `notes` are what a user should know about the reading."""
 
     spec: Spec
     provenance: Provenance
+    notes: list[str] = field(default_factory=list)
 
     @property
     def pieces(self) -> list[str]:

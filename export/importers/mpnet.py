@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sottovoce.errors import DataError, UnsupportedError
-from sottovoce.export.checkpoint import read_tensors
 from sottovoce.export.importers.bert_tokenizer import read_tokenizer
 from sottovoce.export.importers.imported import Imported
+from sottovoce.export.importers.source import Source
 from sottovoce.export.models.mpnet import ARCHITECTURE
 from sottovoce.export.provenance import Provenance
 from sottovoce.export.spec import Array, Spec
@@ -28,20 +28,27 @@ _RENAMES = [
     (r"pooler\.dense\.(weight|bias)", r"pooler.\1"),
 ]
 
+FAMILY = "MPNet"
+
 
 def accepts(config: dict[str, Any]) -> bool:
     """True for a config.json of MPNet."""
     return config.get("model_type") == "mpnet"
 
 
-def load(directory: Path, config: dict[str, Any]) -> Imported:
-    """Read the directory. Raises as `importers.load`."""
+def recognize(source: Source) -> str:
+    """Return why the source is of this family, "" when it is not."""
+    return "config.json says model_type mpnet" if accepts(source.config) else ""
+
+
+def load(source: Source) -> Imported:
+    """Read the source. Raises as `importers.load`."""
+    directory, config = source.directory, source.config
     if config.get("hidden_act", "gelu") != "gelu":
         raise UnsupportedError(f"{directory}/config.json: hidden_act: wanted gelu, found {config['hidden_act']!r}")
     # MPNet's tokenizer is BERT's with other names for the special tokens.
     pieces, tokenizer = read_tokenizer(directory)
-    stored, digest = read_tensors(directory)
-    arrays = _renamed(directory, stored)
+    arrays = _renamed(directory, source.tensors)
     arrays["tokenizer.vocab"] = vocabulary_bytes(pieces)
     try:
         metadata: dict[str, Any] = {
@@ -61,8 +68,7 @@ def load(directory: Path, config: dict[str, Any]) -> Imported:
         raise DataError(f"{directory}/config.json: missing {error}") from None
     if len(pieces) != metadata["mpnet.vocab_size"]:
         raise DataError(f"{directory}: {len(pieces)} pieces, config.json says {metadata['mpnet.vocab_size']}")
-    name = str(config.get("_name_or_path") or directory.resolve().name)
-    provenance = Provenance(name=name, license="", source=name, source_sha256=digest)
+    provenance = Provenance(name=source.name, license="", source=source.name, source_sha256=source.sha256)
     return Imported(Spec(ARCHITECTURE, {**metadata, **tokenizer}, arrays), provenance)
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from sottovoce.errors import DataError, UnsupportedError
-from sottovoce.export.checkpoint import read_tensors
 from sottovoce.export.importers.bert_names import rename_bert
 from sottovoce.export.importers.imported import Imported
+from sottovoce.export.importers.source import Source
 from sottovoce.export.models.bert import BertConfig
 from sottovoce.export.provenance import Provenance
 from sottovoce.export.spec import Spec
 from sottovoce.export.spec_bert import ARCHITECTURE, vocabulary_bytes
 from sottovoce.export.train.nlu.checkpoint import FORMAT
 
+FAMILY = "Sottovoce"
 VERSION = 1
 
 
@@ -24,8 +24,14 @@ def accepts(config: dict[str, Any]) -> bool:
     return config.get("format") == FORMAT
 
 
-def load(directory: Path, config: dict[str, Any]) -> Imported:
-    """Read the directory, shadow weights and how they are to be stored. Raises as `importers.load`."""
+def recognize(source: Source) -> str:
+    """Return why the source is of this family, "" when it is not."""
+    return "config.json is one of our own format" if accepts(source.config) else ""
+
+
+def load(source: Source) -> Imported:
+    """Read the source, shadow weights and how they are to be stored. Raises as `importers.load`."""
+    directory, config = source.directory, source.config
     if config.get("version") != VERSION:
         raise UnsupportedError(
             f"{directory}/config.json: version {config.get('version')!r}, this package reads {VERSION}"
@@ -46,6 +52,8 @@ def load(directory: Path, config: dict[str, Any]) -> Imported:
     }
     metadata["bert.layer_norm_epsilon"] = float(model.layer_norm_epsilon)
     metadata["bert.activation_clip"] = float(model.activation_clip)
+    metadata["bert.adaptive_widths"] = list(model.adaptive_widths)
+    metadata["bert.adaptive_depths"] = list(model.adaptive_depths)
     metadata.update({**tokenizer, **calibration, "intent.labels": labels["intent"], "slot.labels": labels["slot"]})
     if (model.num_intents, model.num_slots) != (len(labels["intent"]), len(labels["slot"])):
         raise DataError(
@@ -55,13 +63,12 @@ def load(directory: Path, config: dict[str, Any]) -> Imported:
     pieces = (directory / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     if len(pieces) != model.vocab_size:
         raise DataError(f"{directory}/vocab.txt: {len(pieces)} pieces, wanted {model.vocab_size}")
-    stored, digest = read_tensors(directory)
-    arrays = rename_bert(str(directory), stored)
+    arrays = rename_bert(str(source), source.tensors)
     arrays["tokenizer.vocab"] = vocabulary_bytes(pieces)
     provenance = Provenance(
         name=str(config.get("name", directory.name)),
         source=str(config.get("name", directory.name)),
-        source_sha256=digest,
+        source_sha256=source.sha256,
         training=config.get("training", {}),
         metrics=config.get("metrics", {}),
         attribution=config.get("attribution", {}),
