@@ -9,6 +9,7 @@
 #include "pipeline/intent_parser.h"
 
 namespace py = pybind11;
+using namespace pybind11::literals;
 
 namespace sottovoce::bindings {
 namespace {
@@ -36,19 +37,24 @@ py::tuple Parse(const PyIntentParser& self, const py::object& text, int top_k) {
 
 SV_BIND(intent_parser) {
   py::class_<PyIntentParser>(module, "IntentParser")
-      .def_static("open",
-                  [](const py::bytes& path) {
-                    const std::string name = path;
-                    py::gil_scoped_release release;
-                    auto parser = IntentParser::Open(name);
-                    py::gil_scoped_acquire acquire;
-                    return PyIntentParser{ValueOrThrow(std::move(parser)), py::none()};
-                  })
-      .def_static("open_memory",
-                  [](const py::bytes& data) {
-                    const std::string_view view = data;
-                    return PyIntentParser{ValueOrThrow(IntentParser::OpenMemory(view.data(), view.size())), data};
-                  })
+      .def_static(
+          "open",
+          [](const py::bytes& path, float width, float depth) {
+            const std::string name = path;
+            py::gil_scoped_release release;
+            auto parser = IntentParser::Open(name, {width, depth});
+            py::gil_scoped_acquire acquire;
+            return PyIntentParser{ValueOrThrow(std::move(parser)), py::none()};
+          },
+          "path"_a, "width"_a = 1.0f, "depth"_a = 1.0f)
+      .def_static(
+          "open_memory",
+          [](const py::bytes& data, float width, float depth) {
+            const std::string_view view = data;
+            auto parser = IntentParser::OpenMemory(view.data(), view.size(), {width, depth});
+            return PyIntentParser{ValueOrThrow(std::move(parser)), data};
+          },
+          "data"_a, "width"_a = 1.0f, "depth"_a = 1.0f)
       .def("parse", &Parse)
       .def_property_readonly(
           "tokenizer", [](const PyIntentParser& self) { return &self.parser->tokenizer(); },

@@ -19,10 +19,24 @@ struct sv_parse_result {
 };
 
 sv_status sv_intent_parser_open(const char* path, sv_intent_parser** parser) {
+  return sv_intent_parser_open_part(path, nullptr, parser);
+}
+
+sv_status sv_intent_parser_open_part(const char* path, const sv_intent_parser_options* options,
+                                     sv_intent_parser** parser) {
   return Guard([&]() -> Status {
     SV_RETURN_IF_ERROR(RequireNotNull(path, "path"));
     SV_RETURN_IF_ERROR(RequireNotNull(parser, "parser"));
-    SV_ASSIGN_OR_RETURN(auto opened, sottovoce::IntentParser::Open(path));
+    sottovoce::SubNetwork part;
+    if (options != nullptr) {
+      if (options->struct_size < sizeof(sv_intent_parser_options)) {
+        return InvalidArgument("options.struct_size: wanted at least " +
+                               std::to_string(sizeof(sv_intent_parser_options)) + ", found " +
+                               std::to_string(options->struct_size));
+      }
+      part = {options->width, options->depth};
+    }
+    SV_ASSIGN_OR_RETURN(auto opened, sottovoce::IntentParser::Open(path, part));
     *parser = new sv_intent_parser{std::move(opened)};
     return Status();
   });

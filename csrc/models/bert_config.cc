@@ -79,6 +79,19 @@ Result<BertConfig> BertConfig::Read(const Artifact& artifact) {
   SV_RETURN_IF_ERROR(choose("bert.activation_granularity", kGranularities, &config.activation.granularity));
   SV_RETURN_IF_ERROR(choose("bert.hidden_activation", kHidden, &config.hidden_activation));
   SV_RETURN_IF_ERROR(choose("bert.pooler_activation", kPooler, &config.pooler_activation));
+  const struct {
+    const char* key;
+    std::vector<uint32_t>* value;
+  } shares[] = {{"bert.adaptive_widths", &config.adaptive_widths}, {"bert.adaptive_depths", &config.adaptive_depths}};
+  for (const auto& share : shares) {
+    SV_ASSIGN_OR_RETURN(*share.value, artifact.GetU32Array(share.key));
+    for (uint32_t percent : *share.value) {
+      if (percent == 0 || percent > 100) {
+        return DataLoss(artifact.name() + ": " + share.key + " must hold percents in [1, 100], found " +
+                        std::to_string(percent));
+      }
+    }
+  }
   return config;
 }
 

@@ -97,7 +97,7 @@ const float* BertEncoder::Pool(BertWorkspace& workspace) const {
   return pooled;
 }
 
-Result<BertEncoder> BertEncoder::Load(const BertConfig& config, TensorReader& reader) {
+Result<BertEncoder> BertEncoder::Load(const BertConfig& config, const SubNetwork& part, TensorReader& reader) {
   BertEncoder encoder;
   encoder.config_ = config;
   const int hidden = config.hidden_size;
@@ -134,6 +134,7 @@ Result<BertEncoder> BertEncoder::Load(const BertConfig& config, TensorReader& re
   if (config.pooler_activation != PoolerActivation::kNone) {
     SV_ASSIGN_OR_RETURN(encoder.pooler_, LoadLinear(reader, "pooler", hidden, hidden));
   }
+  SV_RETURN_IF_ERROR(encoder.Narrow(part));
   return encoder;
 }
 

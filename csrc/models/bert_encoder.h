@@ -26,8 +26,16 @@ struct BertConfig {
   HiddenActivation hidden_activation = HiddenActivation::kGelu;
   PoolerActivation pooler_activation = PoolerActivation::kTanh;
   ActivationQuantization activation;
+  // Shares of the heads and neurons, and of the layers, that work alone (DynaBERT), in percent; empty: the whole only.
+  std::vector<uint32_t> adaptive_widths, adaptive_depths;
 
   static Result<BertConfig> Read(const Artifact& artifact);
+};
+
+// Which part of an adaptive encoder to use.
+struct SubNetwork {
+  float width = 1.0f;  // share of the heads and neurons of each layer
+  float depth = 1.0f;  // share of the layers
 };
 
 struct LayerNormWeights {
@@ -56,8 +64,8 @@ struct BertWorkspace {
 
 class BertEncoder {
  public:
-  // Takes the tensors `embeddings.*`, `layer.*` and `pooler` from the reader.
-  static Result<BertEncoder> Load(const BertConfig& config, TensorReader& reader);
+  // Takes the tensors `embeddings.*`, `layer.*` and `pooler` from the reader; keeps those of the sub-network.
+  static Result<BertEncoder> Load(const BertConfig& config, const SubNetwork& part, TensorReader& reader);
 
   const BertConfig& config() const { return config_; }
 
@@ -69,6 +77,7 @@ class BertEncoder {
   const float* Pool(BertWorkspace& workspace) const;
 
  private:
+  Status Narrow(const SubNetwork& part);
   void Embed(const int32_t* ids, int tokens, BertWorkspace& workspace) const;
   void Attend(const BertLayer& layer, int tokens, BertWorkspace& workspace) const;
   void FeedForward(const BertLayer& layer, int tokens, BertWorkspace& workspace) const;

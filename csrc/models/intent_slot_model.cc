@@ -7,7 +7,8 @@
 
 namespace sottovoce {
 
-Result<std::unique_ptr<const IntentSlotModel>> IntentSlotModel::Load(std::shared_ptr<const Artifact> artifact) {
+Result<std::unique_ptr<const IntentSlotModel>> IntentSlotModel::Load(std::shared_ptr<const Artifact> artifact,
+                                                                     const SubNetwork& part) {
   SV_ASSIGN_OR_RETURN(const std::string architecture, artifact->GetString("general.architecture"));
   if (architecture != kArchitecture) {
     return Unsupported(artifact->name() + ": general.architecture is '" + architecture + "', wanted '" + kArchitecture +
@@ -28,7 +29,7 @@ Result<std::unique_ptr<const IntentSlotModel>> IntentSlotModel::Load(std::shared
   SV_ASSIGN_OR_RETURN(model->out_of_scope_threshold_, artifact->GetF32("intent.out_of_scope_threshold"));
 
   TensorReader reader(*artifact);
-  SV_ASSIGN_OR_RETURN(model->encoder_, BertEncoder::Load(config, reader));
+  SV_ASSIGN_OR_RETURN(model->encoder_, BertEncoder::Load(config, part, reader));
   SV_ASSIGN_OR_RETURN(model->intent_,
                       LoadLinear(reader, "intent", static_cast<int>(model->intent_labels_.size()), config.hidden_size));
   SV_ASSIGN_OR_RETURN(model->slot_,

@@ -20,7 +20,8 @@ class IntentSlotModel {
   static constexpr const char* kArchitecture = "bert-intent-slot";
 
   // Refuses any other architecture, and a file with missing, unused or wrongly shaped tensors.
-  static Result<std::unique_ptr<const IntentSlotModel>> Load(std::shared_ptr<const Artifact> artifact);
+  static Result<std::unique_ptr<const IntentSlotModel>> Load(std::shared_ptr<const Artifact> artifact,
+                                                             const SubNetwork& part = {});
 
   // ids: (tokens) with [CLS] first, tokens in [1, max_positions].
   void Forward(const int32_t* ids, int tokens, IntentSlotWorkspace& workspace) const;

@@ -1,5 +1,6 @@
 #include "nn/linear.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sottovoce {
@@ -62,6 +63,40 @@ Linear Linear::Q1(const uint8_t* panels, std::vector<float> scale, const uint8_t
   linear.weights_2_ = panels_2;
   linear.scale_2_ = std::move(scale_2);
   return linear;
+}
+
+namespace {
+
+// The first `kept` of every `stored` bytes, `pieces` times.
+std::shared_ptr<const std::vector<uint8_t>> CopyFronts(const void* from, size_t pieces, size_t stored, size_t kept) {
+  auto copy = std::make_shared<std::vector<uint8_t>>(pieces * kept);
+  const uint8_t* source = static_cast<const uint8_t*>(from);
+  for (size_t i = 0; i < pieces; ++i) std::copy_n(source + i * stored, kept, copy->data() + i * kept);
+  return copy;
+}
+
+}  // namespace
+
+Linear Linear::Cut(int rows, int cols) const {
+  Linear cut = *this;
+  cut.rows_ = rows;
+  cut.cols_ = cols;
+  if (cols == cols_) return cut;
+  // A block of a packed panel holds some inputs for 16 outputs in 64 bytes. The last block kept may hold inputs beyond
+  // `cols`: activations are zero there.
+  const int block_cols = type_ == WeightType::kQ1 ? 32 : type_ == WeightType::kQ2 ? 16 : 4;
+  const bool packed = type_ != WeightType::kF32;
+  const auto bytes = [&](int count) {
+    return packed ? static_cast<size_t>((count + block_cols - 1) / block_cols) * 64 : static_cast<size_t>(count) * 4;
+  };
+  const size_t pieces = static_cast<size_t>(packed ? (rows + 15) / 16 : rows);
+  cut.owned_ = CopyFronts(weights_, pieces, bytes(cols_), bytes(cols));
+  cut.weights_ = cut.owned_->data();
+  if (weights_2_ != nullptr) {
+    cut.owned_2_ = CopyFronts(weights_2_, pieces, bytes(cols_), bytes(cols));
+    cut.weights_2_ = cut.owned_2_->data();
+  }
+  return cut;
 }
 
 void Linear::Forward(const float* x, int num_rows, size_t x_stride, const ActivationQuantization& quantization,

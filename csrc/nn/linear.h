@@ -1,6 +1,7 @@
 // A product y = x W^T + bias in whichever weight type the artifact holds.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "kernels/gemm.h"
@@ -44,6 +45,10 @@ class Linear {
   static Linear Q1(const uint8_t* panels, std::vector<float> scale, const uint8_t* panels_2, std::vector<float> scale_2,
                    int rows, int cols, const float* bias);
 
+  // The product of the first `rows` outputs and `cols` inputs alone, with the same scales (DynaBERT). Weights stay
+  // views unless columns are cut: then the used part is copied.
+  Linear Cut(int rows, int cols) const;
+
   WeightType weight_type() const { return type_; }
   bool quantized() const { return type_ != WeightType::kF32; }
   int rows() const { return rows_; }
@@ -64,6 +69,7 @@ class Linear {
   const float* bias_ = nullptr;
   int rows_ = 0;
   int cols_ = 0;
+  std::shared_ptr<const std::vector<uint8_t>> owned_, owned_2_;  // weights of a product whose columns were cut
 };
 
 }  // namespace sottovoce

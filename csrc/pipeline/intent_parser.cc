@@ -47,20 +47,22 @@ void TrimPunctuation(const WordPieceTokenizer& tokenizer, const Encoding& encodi
 
 }  // namespace
 
-Result<std::shared_ptr<const IntentParser>> IntentParser::Open(const std::string& path) {
+Result<std::shared_ptr<const IntentParser>> IntentParser::Open(const std::string& path, const SubNetwork& part) {
   SV_ASSIGN_OR_RETURN(auto artifact, Artifact::OpenFile(path));
-  return Load(std::move(artifact));
+  return Load(std::move(artifact), part);
 }
 
-Result<std::shared_ptr<const IntentParser>> IntentParser::OpenMemory(const void* data, size_t bytes) {
+Result<std::shared_ptr<const IntentParser>> IntentParser::OpenMemory(const void* data, size_t bytes,
+                                                                     const SubNetwork& part) {
   SV_ASSIGN_OR_RETURN(auto artifact, Artifact::OpenMemory(data, bytes));
-  return Load(std::move(artifact));
+  return Load(std::move(artifact), part);
 }
 
-Result<std::shared_ptr<const IntentParser>> IntentParser::Load(std::shared_ptr<const Artifact> artifact) {
+Result<std::shared_ptr<const IntentParser>> IntentParser::Load(std::shared_ptr<const Artifact> artifact,
+                                                               const SubNetwork& part) {
   SV_RETURN_IF_ERROR(IsaStatus());
   std::shared_ptr<IntentParser> parser(new IntentParser());
-  SV_ASSIGN_OR_RETURN(parser->model_, IntentSlotModel::Load(artifact));
+  SV_ASSIGN_OR_RETURN(parser->model_, IntentSlotModel::Load(artifact, part));
   const IntentSlotModel& model = *parser->model_;
   WordPieceOptions options;
   SV_ASSIGN_OR_RETURN(const std::string kind, artifact->GetString("tokenizer.kind"));

@@ -35,9 +35,11 @@ struct ParseResult {
 
 class IntentParser {
  public:
-  static Result<std::shared_ptr<const IntentParser>> Open(const std::string& path);
+  // part: which sub-network of an adaptive model to use; any model offers the whole.
+  static Result<std::shared_ptr<const IntentParser>> Open(const std::string& path, const SubNetwork& part = {});
   // The caller keeps `data` alive and unchanged as long as the parser lives.
-  static Result<std::shared_ptr<const IntentParser>> OpenMemory(const void* data, size_t bytes);
+  static Result<std::shared_ptr<const IntentParser>> OpenMemory(const void* data, size_t bytes,
+                                                                const SubNetwork& part = {});
 
   // The `top_k` best intents (at least 1) and the slots of `text` (UTF-8; bad bytes are read as U+FFFD, with a
   // warning). Text longer than the model's positions is parsed by its first window, with a warning.
@@ -48,7 +50,8 @@ class IntentParser {
 
  private:
   IntentParser() = default;
-  static Result<std::shared_ptr<const IntentParser>> Load(std::shared_ptr<const Artifact> artifact);
+  static Result<std::shared_ptr<const IntentParser>> Load(std::shared_ptr<const Artifact> artifact,
+                                                          const SubNetwork& part);
   std::unique_ptr<IntentSlotWorkspace> BorrowWorkspace() const;
   void ReturnWorkspace(std::unique_ptr<IntentSlotWorkspace> workspace) const;
 

@@ -83,6 +83,8 @@ def narrowed_config(config: BertConfig, width: float, depth: float = 1.0) -> Ber
         num_heads=heads,
         ffn_size=config.ffn_size * heads // config.num_heads,
         num_layers=len(kept_layers(config.num_layers, depth)),
+        adaptive_widths=(),
+        adaptive_depths=(),
     )
 
 

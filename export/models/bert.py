@@ -72,6 +72,8 @@ class BertConfig:
     activation_granularity: Granularity = "token"
     activation_clip: float = 0.0
     quantization: Quantization = field(default_factory=Quantization)
+    adaptive_widths: tuple[int, ...] = ()  # percents of heads and neurons that work alone (DynaBERT)
+    adaptive_depths: tuple[int, ...] = ()  # percents of layers
 
     @property
     def qkv_size(self) -> int:
@@ -85,7 +87,8 @@ class BertConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BertConfig:
         """Raises TypeError for a missing or an unknown key."""
-        return cls(**{**values, "quantization": Quantization(**values["quantization"])})
+        shares = {key: tuple(values.get(key, ())) for key in ("adaptive_widths", "adaptive_depths")}
+        return cls(**{**values, **shares, "quantization": Quantization(**values["quantization"])})
 
 
 @dataclass

@@ -68,20 +68,28 @@ class IntentParser:
         self._tokenizer: Tokenizer | None = None
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike[str]) -> IntentParser:
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike[str], *, width: float = 1.0, depth: float = 1.0
+    ) -> IntentParser:
         """Open a bundled model by name (``sottovoce models`` lists them) or an artifact by path.
 
+        Args:
+            name_or_path: what to open; parsers of one file share its memory.
+            width: share of the heads and neurons to use, of an adaptive model (DynaBERT) such as ``snips-en-dyna``.
+            depth: share of the layers to use, likewise.
+
         Raises:
+            InvalidInputError: the model does not offer that width or depth; the message says which it does.
             ModelNotFoundError: no such file or name.
             DataError: the artifact is corrupt or truncated.
             UnsupportedError: the file is of another kind or of a newer format version.
         """
-        return cls(_native.IntentParser.open(os.fsencode(resolve(name_or_path))))
+        return cls(_native.IntentParser.open(os.fsencode(resolve(name_or_path)), width, depth))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> IntentParser:
-        """Open an artifact that is in memory; the bytes are kept, not copied. Raises as :meth:`from_pretrained`."""
-        return cls(_native.IntentParser.open_memory(data))
+    def from_bytes(cls, data: bytes, *, width: float = 1.0, depth: float = 1.0) -> IntentParser:
+        """Open an artifact that is in memory; the bytes are kept, not copied. Otherwise as :meth:`from_pretrained`."""
+        return cls(_native.IntentParser.open_memory(data, width, depth))
 
     @property
     def tokenizer(self) -> Tokenizer:

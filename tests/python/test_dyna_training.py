@@ -9,12 +9,15 @@ import pytest
 import torch
 from test_binary_training import TINY, student
 
+import sottovoce
 from sottovoce.errors import InvalidInputError
+from sottovoce.export import importers
 from sottovoce.export.compress.fake_quant import quantize_rows
 from sottovoce.export.models.bert import JointBert, Quantization
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint
 from sottovoce.export.train.nlu.dynamize import DynaBert, DynaSettings, sub_network, train_dyna
 from sottovoce.export.train.nlu.loop import LoopSettings
+from sottovoce.export.writers import write_spec
 
 __all__ = ["student"]  # the fixture
 IDS = torch.tensor([[2, 5, 6, 7, 3], [2, 8, 3, 0, 0]])
@@ -64,5 +67,21 @@ def test_the_recipe(student: Path, tmp_path: Path) -> None:
     checkpoint = train_dyna(student, tmp_path / "data", tmp_path / "out", "tiny", chosen, batch_size=8)
     assert checkpoint.config.quantization == Quantization.ternary()
     assert checkpoint.metrics["test"]["intent_accuracy"] >= 80.0  # a random teacher: chance is 50
+    # Any part of the packed artifact decides as the torch reference of that sub-network does.
+    imported = importers.load(tmp_path / "out" / "dyna")
+    write_spec(imported.spec, tmp_path / "tiny.gguf", imported.provenance)
+    for width, depth in ((1.0, 1.0), (0.5, 1.0), (1.0, 0.5), (0.5, 0.5)):
+        parser = sottovoce.IntentParser.from_pretrained(tmp_path / "tiny.gguf", width=width, depth=depth)
+        model = sub_network(checkpoint, width, depth).build().eval()
+        for text in ("play some jazz by miles", "wake me at eight"):
+            ids = torch.tensor([parser.tokenizer.encode(text).ids])
+            scores = model(ids, exact=True).intent_logits / checkpoint.calibration["temperature"]
+            found = {intent.name: intent.score for intent in parser.parse(text, top_k=2).intents}
+            wanted = dict(zip(checkpoint.intent_labels, scores.softmax(-1)[0].tolist(), strict=True))
+            assert found == pytest.approx(wanted, abs=1e-5)
+    with pytest.raises(InvalidInputError, match=r"width: this model offers 1 or 0.50?, found 0.25"):
+        sottovoce.IntentParser.from_pretrained(tmp_path / "tiny.gguf", width=0.25)
+    with pytest.raises(InvalidInputError, match=r"depth: this model offers 1, found 0.5"):
+        sottovoce.IntentParser.from_pretrained("snips-en", depth=0.5)
     again = load_checkpoint(tmp_path / "out" / "dyna")
     assert all(torch.equal(tensor, again.weights[name]) for name, tensor in checkpoint.weights.items())

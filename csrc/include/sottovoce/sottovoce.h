@@ -63,7 +63,16 @@ typedef struct sv_slot {
   float score;
 } sv_slot;
 
+/* Which part of an adaptive (DynaBERT) model to use, shares in (0, 1]; 1 and 1, or NULL for the struct, is the whole. */
+typedef struct sv_intent_parser_options {
+  size_t struct_size; /* sizeof(sv_intent_parser_options) */
+  float width;        /* of the heads and neurons */
+  float depth;        /* of the layers */
+} sv_intent_parser_options;
+
 SV_API sv_status sv_intent_parser_open(const char* path, sv_intent_parser** parser);
+SV_API sv_status sv_intent_parser_open_part(const char* path, const sv_intent_parser_options* options,
+                                            sv_intent_parser** parser);
 /* The caller keeps data alive and unchanged as long as the parser lives. */
 SV_API sv_status sv_intent_parser_open_memory(const void* data, size_t bytes, sv_intent_parser** parser);
 SV_API void sv_intent_parser_free(sv_intent_parser* parser);

@@ -146,7 +146,12 @@ def dynamize(task: Task, full_precision: Checkpoint, out: Path, settings: DynaSe
         model, batches, lambda batch: supervised_losses(model(batch.ids, batch.keep), batch)["loss"]
     )
     weights = rewire(full_precision.weights, full_precision.config, importance)
-    config = replace(full_precision.config, quantization=Quantization.ternary())
+    config = replace(
+        full_precision.config,
+        quantization=Quantization.ternary(),
+        adaptive_widths=tuple(round(100 * width) for width in settings.widths),
+        adaptive_depths=tuple(round(100 * depth) for depth in settings.depths),
+    )
     start = replace(full_precision, weights=weights, config=config)
     widths = [(width, 1.0) for width in settings.widths]
     wide = _train(task, full_precision, start, out / "width", settings.width, widths, HIDDEN_WEIGHT, "width")
