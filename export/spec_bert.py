@@ -33,6 +33,11 @@ FEATURES = {
     "attention_operand_tensors": "a learned quantizer for every operand of attention (bert.attention_quantizer)",
 }
 RUNTIME_FEATURES: frozenset[str] = frozenset()
+# What the runtime may leave out at the price of slightly other answers -> what it does instead.
+REFINEMENTS = {
+    "attention_operands": "query, key, value and attention weights, quantized to {bits} bits within +-{clip:g} in training, "
+    "stay float in this runtime",
+}
 
 _CHOICES = {
     "bert.position": ("absolute", "relative"),
@@ -128,6 +133,14 @@ def require_runtime(metadata: Mapping[str, Any], source: str) -> None:
     missing = [FEATURES[feature] for feature in required_features(metadata) if feature not in RUNTIME_FEATURES]
     if missing:
         raise UnsupportedError(f"{source}: this runtime cannot run it yet; it lacks {'; '.join(missing)}")
+
+
+def approximations(metadata: Mapping[str, Any]) -> list[str]:
+    """Return in what this package's runtime departs from the model, a sentence each."""
+    if metadata.get("bert.attention_quantizer") != "dynamic" or "attention_operands" in RUNTIME_FEATURES:
+        return []
+    bits, clip = metadata.get("bert.activation_bits", 8), metadata["bert.attention_clip"]
+    return [REFINEMENTS["attention_operands"].format(bits=bits, clip=clip)]
 
 
 def relative_table(max_relative_position: int, head_size: int) -> Array:

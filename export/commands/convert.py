@@ -1,7 +1,9 @@
 """Write a checkpoint as an artifact of the runtime.
 
-CHECKPOINT is a directory that `sottovoce-export train` wrote, or a Hugging Face directory of the BERT family with an intent
-head. Weights are stored as the model was trained for; another choice quantizes them now, which costs accuracy.
+CHECKPOINT is a directory that `sottovoce-export train` wrote, or one of the BERT family with an intent head: BERT, MiniLM,
+TinyBERT, TernaryBERT, BinaryBERT, DynaBERT, AutoTinyBERT, NEZHA (docs/importers.md; `sottovoce-export inspect` says what a
+checkpoint is). A model that the runtime cannot run yet is refused and nothing is written. Weights are stored as the model was
+trained for; another choice quantizes them now, which costs accuracy.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import sys
 from pathlib import Path
 
 from sottovoce.errors import InvalidInputError
+from sottovoce.export.import_options import add_arguments as add_import_arguments
+from sottovoce.export.import_options import from_arguments as import_options
 
 COMMAND = ("convert",)
 HELP = "checkpoint to artifact"
@@ -27,18 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="the artifact's name (default: the checkpoint's)")
     parser.add_argument("--license", metavar="SPDX", help="the licence of the weights (default: the checkpoint's)")
+    add_import_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Convert and print one line."""
     from sottovoce.export import importers
-    from sottovoce.export.spec_bert import WEIGHTS_BY_NAME
+    from sottovoce.export.spec_bert import WEIGHTS_BY_NAME, approximations
     from sottovoce.export.writers import WRITERS
 
     output = Path(options.output)
     if output.is_dir():
         raise InvalidInputError(f"{output}: wanted a file to write, found a directory")
-    imported = importers.load(options.checkpoint)
+    imported = importers.load(options.checkpoint, import_options(options))
     spec = imported.spec
     trained = spec.weights.get("encoder", "f32")
     weights = None
@@ -53,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
     changes = {"name": options.name, "license": options.license or provenance.license or "unspecified"}
     provenance = dataclasses.replace(provenance, **{key: value for key, value in changes.items() if value})
     size = WRITERS[options.to](spec, output, provenance, weights)
+    for note in (*imported.notes, *approximations(spec.metadata)):
+        print(f"sottovoce-export: note: {note}", file=sys.stderr)
     print(f"{output}: {provenance.name}, {size / 1e6:.2f} MB, {_summary(spec.metadata, weights or spec.weights)}")
     return 0
 

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from sottovoce.errors import ModelNotFoundError, UnsupportedError
+from sottovoce.export.import_options import ImportOptions
 from sottovoce.export.importers import (
     auto_tiny_bert,
     binary_bert,
@@ -21,7 +22,6 @@ from sottovoce.export.importers import (
     tiny_bert,
 )
 from sottovoce.export.importers.imported import Imported
-from sottovoce.export.importers.options import ImportOptions
 from sottovoce.export.importers.source import Source
 
 __all__ = ["ImportOptions", "Imported", "Recognized", "find", "load", "open_source", "read", "recognize"]

@@ -60,8 +60,8 @@ def metadata_of_shapes(source: Source, arrays: Mapping[str, Array]) -> dict[str,
     """
     heads = source.options.num_heads
     assert heads is not None
-    wanted = ("embeddings.word", "embeddings.position", "embeddings.token_type")
-    wanted += ("layer.0.attention.query.weight", "layer.0.ffn.up.weight")
+    wanted = [f"embeddings.{name}" for name in ("word", "position", "token_type")]
+    wanted += ["layer.0.attention.query.weight", "layer.0.ffn.up.weight"]
     missing = [name for name in wanted if name not in arrays or arrays[name].ndim != 2]
     if missing:
         raise DataError(f"{source}: no config.json, and no matrix {', '.join(missing)} that would give the sizes")

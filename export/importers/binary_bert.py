@@ -106,10 +106,8 @@ def _quantize(
     products = [
         name for stem in quantized_products(arrays) for name in (f"{stem}.weight", f"{stem}.weight_2") if name in arrays
     ]
-    whole = {
-        **dict.fromkeys(words, bool(source.choice("embed_layerwise", (False, True)))),
-        **dict.fromkeys(products, bool(source.choice("weight_layerwise", (True, False)))),
-    }
+    whole = dict.fromkeys(words, bool(source.choice("embed_layerwise", (False, True))))
+    whole |= dict.fromkeys(products, bool(source.choice("weight_layerwise", (True, False))))
     zeros = 0
     for name, per_tensor in whole.items():
         if arrays[name].ndim != 2:

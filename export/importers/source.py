@@ -9,7 +9,7 @@ from typing import Any
 
 from sottovoce.errors import DataError, ModelNotFoundError
 from sottovoce.export.checkpoint import read_json, read_tensor_files, tensor_files
-from sottovoce.export.importers.options import ImportOptions
+from sottovoce.export.import_options import ImportOptions
 from sottovoce.export.spec import Array
 
 CONFIG_NAMES = ("config.json", "bert_config.json")  # the second is NEZHA's

@@ -26,13 +26,15 @@ def write_spec(
             binary weights can only be stored so.
     Raises:
         DataError: the Spec does not hold what its architecture wants; InvalidInputError: it cannot be an artifact, for one
-        because it has no intent head; InputOutputError: the file system refused. Nothing is written then.
+        because it has no intent head; UnsupportedError: the runtime cannot run it yet; InputOutputError: the file system
+        refused. Nothing is written then.
     """
     source = provenance.source or provenance.name
     if spec.architecture not in ARTIFACTS:
         raise InvalidInputError(f"{source}: {spec.architecture} serves as a teacher only; it has no artifact")
     spec.validate(source)
     if spec.architecture == spec_bert.ARCHITECTURE:
+        spec_bert.require_runtime(spec.metadata, source)
         spec = _with_heads(spec, source)
     kinds = spec.weights if weights is None else weights
     for family, kind in spec.weights.items():
