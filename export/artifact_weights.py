@@ -37,6 +37,10 @@ class ArtifactWeights:
         """Return a float tensor, flat."""
         return self._tensors[name].astype(np.float32).reshape(-1)
 
+    def bytes(self, name: str) -> bytes:
+        """Return a tensor of bytes, such as `tokenizer.vocab`."""
+        return self._tensors[name].view(np.uint8).tobytes()
+
     def matrix(self, stem: str, rows: int, cols: int) -> Floats:
         """Return an embedding (`embeddings.word`) or the weight of a product (`intent.weight`), shape (rows, cols).
 

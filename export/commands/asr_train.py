@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rooms", metavar="NPZ", help="impulse responses to convolve with: an array (rooms, samples), 16 kHz"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--init", metavar="CHECKPOINT", help="adapt this checkpoint.pt: its shape, vocabulary and weights"
+    )
     parser.add_argument("--cache", metavar="DIR", help="folder of cached features (default: OUT/cache)")
     parser.add_argument(
         "--copies", type=int, default=1, help="perturbed variants of an utterance, 0: as it is (default: 1)"

@@ -17,6 +17,7 @@ from sottovoce.export.models.transducer import TransducerConfig
 from sottovoce.export.models.transducer_presets import preset
 from sottovoce.export.train.asr import recipe
 from sottovoce.export.train.asr.augment import AugmentConfig
+from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Source, load_audio, read_manifest
 from sottovoce.export.train.asr.perturbation import Floats, Surroundings
@@ -110,7 +111,8 @@ def train(options: argparse.Namespace, out: Path) -> None:
 
         corpora = [cached(text, options.copies) for text in options.manifest]
         dev_sets = [cached(text, 0) for text in options.dev]
-        trainer = recipe.Trainer(config, corpora, out)
+        init = Checkpoint.load(Path(options.init)) if options.init else None
+        trainer = recipe.Trainer(config, corpora, out, init)
         task = bar.add_task("training", state="", total=config.audio_hours)
         bar.update(task, completed=trainer.audio_seconds / 3600)
 

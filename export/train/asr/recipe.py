@@ -38,6 +38,7 @@ class RecipeConfig:
     feature_preset: str = "kaldi80"
     piece_model: PieceModel = "bpe"
     audio_hours: float = 30.0  # to see in all, copies of an utterance counted each time
+    minutes: float = 0.0  # of training at most, 0: no limit; the rate then falls by whichever ends first
     batch_seconds: float = 64.0
     short_first_seconds: float = 3.0
     learning_rate: float = 8e-4  # at the end of the warm-up
@@ -77,16 +78,24 @@ DevReport = Callable[[int, dict[str, float]], None]
 class Trainer:
     """The state of one run. `run` trains to the end; `step` is one update."""
 
-    def __init__(self, config: RecipeConfig, corpora: Sequence[CachedCorpus], folder: Path) -> None:
-        """Start, or go on from `folder`/checkpoint.pt when it exists. Raises InvalidInputError when there is no data."""
+    def __init__(
+        self, config: RecipeConfig, corpora: Sequence[CachedCorpus], folder: Path, init: Checkpoint | None = None
+    ) -> None:
+        """Start, or go on from `folder`/checkpoint.pt when it exists.
+
+        `init` is what a new run adapts: its shape, vocabulary and weights are taken, its training state is not.
+        Raises InvalidInputError when there is no data.
+        """
         if not corpora:
             raise InvalidInputError("train asr: wanted at least one manifest")
         self.config, self.corpora, self.folder = config, corpora, folder
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         saved = Checkpoint.load(self.checkpoint_path) if self.checkpoint_path.exists() else None
-        if saved is not None:
-            piece_model, model_config = saved.piece_model, saved.config
+        if saved is not None or init is not None:
+            given = saved or init
+            assert given is not None
+            piece_model, model_config = given.piece_model, given.config
         else:
             texts = [text for corpus in corpora for text in corpus.texts]
             piece_model = train_pieces(texts, config.model.vocab_size, config.piece_model)
@@ -100,6 +109,7 @@ class Trainer:
         self.model = Transducer(model_config)
         self.ctc = nn.Linear(model_config.blocks[-1].model_dim, model_config.vocab_size)
         self.step_number, self.epoch, self.next_batch, self.audio_seconds = 0, 0, 0, 0.0
+        self.spent_seconds = 0.0
         decayed = [p for p in self._parameters() if p.dim() > 1]
         plain = [p for p in self._parameters() if p.dim() <= 1]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
@@ -110,12 +120,16 @@ class Trainer:
             fused=True,
             weight_decay=config.weight_decay,
         )
-        if saved is None:
+        if saved is not None:
+            self._restore(saved.training)
+        elif init is not None:
+            self.model.load_state_dict(init.weights)
+            if "ctc" in init.training:
+                self.ctc.load_state_dict(init.training["ctc"])
+        else:
             mean, inverse_std = feature_statistics(corpora)
             self.model.mean.copy_(torch.from_numpy(mean))
             self.model.inverse_std.copy_(torch.from_numpy(inverse_std))
-        else:
-            self._restore(saved.training)
         self.average = [p.detach().clone() for p in self.model.parameters()]
         if saved is not None:
             self.average = [tensor.clone() for tensor in saved.training["average"]]
@@ -128,8 +142,14 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """All audio has been seen."""
-        return self.audio_seconds >= self.config.audio_hours * 3600
+        """All audio has been seen, or the time is up."""
+        return self.share_done() >= 1.0
+
+    def share_done(self) -> float:
+        """How far the run is, 0 to 1."""
+        heard = self.audio_seconds / (self.config.audio_hours * 3600)
+        spent = self.spent_seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
+        return min(1.0, max(heard, spent))
 
     def _parameters(self) -> list[nn.Parameter]:
         return [*self.model.parameters(), *self.ctc.parameters()]
@@ -141,7 +161,9 @@ class Trainer:
         _cut_log(log_path, self.step_number)
         with open(log_path, "a", encoding="utf-8") as log:
             while not self.finished:
+                step_began = time.monotonic()
                 loss, ctc = self.step()
+                self.spent_seconds += time.monotonic() - step_began
                 hours, seconds = self.audio_seconds / 3600, time.monotonic() - started
                 progress = Progress(self.step_number, loss, ctc, hours, self.learning_rate(), seconds)
                 log.write(json.dumps(asdict(progress)) + "\n")
@@ -196,10 +218,9 @@ class Trainer:
         return float(loss.detach()), float(ctc.detach())
 
     def learning_rate(self) -> float:
-        """Linear warm-up by steps, then a cosine over the audio seen."""
+        """Linear warm-up by steps, then a cosine over the audio seen (or the time, with `minutes`)."""
         c = self.config
-        share = min(1.0, self.audio_seconds / (c.audio_hours * 3600))
-        cosine = c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * share))
+        cosine = c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * self.share_done()))
         return c.learning_rate * min(1.0, (self.step_number + 1) / c.warmup_steps) * cosine
 
     def _next_items(self) -> list[Item]:
@@ -256,6 +277,7 @@ class Trainer:
             "epoch": self.epoch,
             "next_batch": self.next_batch,
             "audio_seconds": self.audio_seconds,
+            "spent_seconds": self.spent_seconds,
             "model": self.model.state_dict(),
             "ctc": self.ctc.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -278,6 +300,7 @@ class Trainer:
         self.optimizer.load_state_dict(training["optimizer"])
         self.step_number, self.epoch = training["step"], training["epoch"]
         self.next_batch, self.audio_seconds = training["next_batch"], training["audio_seconds"]
+        self.spent_seconds = training.get("spent_seconds", 0.0)
 
 
 def feature_statistics(corpora: Sequence[CachedCorpus]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -1,0 +1,64 @@
+"""The finished assistant: a folder with assistant.json, recognizer.gguf and parser.gguf."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sottovoce.export.train.assistant.intents import Domain
+
+FORMAT = "sottovoce-assistant"
+VERSION = 1
+MANIFEST = "assistant.json"
+BOOST = 1.0
+MAX_PHRASES = 500
+
+
+def biasing_phrases(domain: Domain, boost: float = BOOST) -> list[dict[str, Any]]:
+    """Return the slots' values as phrases to bias recognition towards: each once, longest first, at most MAX_PHRASES."""
+    phrases = {value for values in domain.slot_values().values() for value in values}
+    ordered = sorted(phrases, key=lambda phrase: (-len(phrase.split()), phrase))
+    return [{"phrase": phrase, "boost": boost} for phrase in ordered[:MAX_PHRASES]]
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    recognizer: Path,
+    parser: Path,
+    biasing: Sequence[Mapping[str, Any]] = (),
+    slots: Mapping[str, Mapping[str, Any]] | None = None,
+    licence: str = "Apache-2.0",
+    attribution: Sequence[Any] = (),
+    metrics: Mapping[str, Any] | None = None,
+) -> int:
+    """Write the folder and return its size in bytes; assistant.json last, so that a folder with it is whole.
+
+    Args:
+        slots: slot to {"values": [...], "synonyms": {said: value}}: what a heard value may become.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for source, target in ((recognizer, "recognizer.gguf"), (parser, "parser.gguf")):
+        temporary = folder / f".{target}.part"
+        temporary.write_bytes(source.read_bytes())
+        os.replace(temporary, folder / target)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": name,
+        "recognizer": "recognizer.gguf",
+        "parser": "parser.gguf",
+        "biasing": [dict(entry) for entry in biasing],
+        "slots": {slot: dict(entry) for slot, entry in (slots or {}).items()},
+        "licence": licence,
+        "attribution": list(attribution),
+        "metrics": dict(metrics or {}),
+    }
+    temporary = folder / f".{MANIFEST}.part"
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / MANIFEST)
+    return sum(path.stat().st_size for path in folder.iterdir())
