@@ -17,7 +17,7 @@ _RENAMES = [
     (r"encoder\.layer\.(\d+)\.intermediate\.dense\.(weight|bias|weight_2)", r"layer.\1.ffn.up.\2"),
     (r"encoder\.layer\.(\d+)\.output\.dense\.(weight|bias|weight_2)", r"layer.\1.ffn.down.\2"),
     (r"encoder\.layer\.(\d+)\.output\.LayerNorm\.(weight|bias)", r"layer.\1.ffn.norm.\2"),
-    (r"pooler\.dense\.(weight|bias)", r"pooler.\1"),
+    (r"pooler\.dense\.(weight|bias|weight_2)", r"pooler.\1"),
     (r"(intent|slot)_classifier\.(?:linear\.)?(weight|bias)", r"\1.\2"),
     (r"classifier\.(weight|bias)", r"classifier.\1"),
 ]
