@@ -8,6 +8,7 @@
 #include "kernels/gemm_f32/gemm_f32.h"
 #include "kernels/normalize/normalize.h"
 #include "kernels/simd/family.h"
+#include "kernels/weighted_sum/weighted_sum.h"
 
 namespace sottovoce {
 
@@ -16,5 +17,6 @@ FamilyTable<ElementwiseKernels> ElementwiseRows();
 FamilyTable<EmbeddingKernels> EmbeddingRows();
 FamilyTable<GemmF32Kernels> GemmF32Rows();
 FamilyTable<NormalizeKernels> NormalizeRows();
+FamilyTable<WeightedSumKernels> WeightedSumRows();
 
 }  // namespace sottovoce

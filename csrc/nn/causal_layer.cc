@@ -15,13 +15,6 @@ void AddTo(const float* x, size_t count, float* y) {
   for (size_t i = 0; i < count; ++i) y[i] += x[i];
 }
 
-// y[c] += sum_j weights[j] * rows[j][c], j ascending. rows: (count, size).
-void AddWeighted(const float* weights, const float* rows, int count, size_t size, float* y) {
-  for (int j = 0; j < count; ++j, rows += size) {
-    for (size_t c = 0; c < size; ++c) y[c] += weights[j] * rows[c];
-  }
-}
-
 // The part of a ring from slot `first` that holds `count` frames lies in two pieces, the second from slot 0.
 int PieceBeforeTheEnd(int first, int count, int capacity) {
   return std::min(count, capacity - first);
@@ -172,8 +165,8 @@ void CausalLayer::Attend(const float* q, const CausalLayerState& state, CausalWo
     const float* values = state.values.data() + static_cast<size_t>(h / group) * head_stride;
     float* out = y + static_cast<size_t>(h) * size;
     std::fill_n(out, size, 0.0f);
-    AddWeighted(row, values + static_cast<size_t>(first) * size, older, size, out);
-    AddWeighted(row + older, values, count - older, size, out);
+    AddWeightedRows(row, values + static_cast<size_t>(first) * size, older, config.head_size, out);
+    AddWeightedRows(row + older, values, count - older, config.head_size, out);
   }
 }
 
