@@ -12,21 +12,24 @@ from sottovoce.export.train.asr.manifest import Floats
 from sottovoce.export.train.assistant.intents import Sentence
 
 
+EXCHANGE = 1.6  # of words with nothing in common: less than leaving one out and putting one in
+
+
 def align_words(wanted: Sequence[str], heard: Sequence[str]) -> list[tuple[int, int]]:
     """Return pairs of places in `wanted` and `heard`, -1 for none, of an alignment with the fewest letter changes.
 
-    Exchanging two words costs what their letters differ (0 to 2), leaving out or putting in a word costs 1.
+    Exchanging two words costs what their letters differ (0 to EXCHANGE), leaving out or putting in a word costs 1.
     """
     rows, columns = len(wanted) + 1, len(heard) + 1
     cost = np.zeros((rows, columns))
     cost[:, 0], cost[0, :] = np.arange(rows), np.arange(columns)
     for i in range(1, rows):
         for j in range(1, columns):
-            exchange = cost[i - 1, j - 1] + 2 * letter_distance(wanted[i - 1], heard[j - 1])
+            exchange = cost[i - 1, j - 1] + EXCHANGE * letter_distance(wanted[i - 1], heard[j - 1])
             cost[i, j] = min(exchange, cost[i - 1, j] + 1, cost[i, j - 1] + 1)
     pairs, i, j = [], rows - 1, columns - 1
     while i or j:
-        if i and j and cost[i, j] == cost[i - 1, j - 1] + 2 * letter_distance(wanted[i - 1], heard[j - 1]):
+        if i and j and cost[i, j] == cost[i - 1, j - 1] + EXCHANGE * letter_distance(wanted[i - 1], heard[j - 1]):
             i, j = i - 1, j - 1
             pairs.append((i, j))
         elif i and cost[i, j] == cost[i - 1, j] + 1:

@@ -31,7 +31,14 @@ from sottovoce.export.train.assistant.intents import Domain
 from sottovoce.export.train.assistant.parser import ParserSettings, train_parser
 from sottovoce.export.train.assistant.parser_base import load_parser_base
 from sottovoce.export.train.assistant.recognizer_base import load_recognizer_base
-from sottovoce.export.train.assistant.speech import MINUTES, attribution, batch_sources, speak_domain, spoken_sentences
+from sottovoce.export.train.assistant.speech import (
+    BATCH_SENTENCES,
+    MINUTES,
+    attribution,
+    batch_sources,
+    speak_domain,
+    spoken_sentences,
+)
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.writers import write_spec
 
@@ -54,6 +61,7 @@ class AssistantSettings:
     clean_sentences: int = 1200  # that the parser learns from, beside the misheard ones
     heard_sentences: int = 1500  # spoken sentences that the adapted recognizer hears, with noise
     biasing_boost: float = 1.0
+    batch_sentences: int = BATCH_SENTENCES  # of speech that is made, and kept, at a time
 
 
 def train_assistant(
@@ -91,6 +99,7 @@ def train_assistant(
         seed=settings.seed,
         workers=settings.workers,
         kokoro=settings.kokoro,
+        batch_sentences=settings.batch_sentences,
         deadline=time.monotonic() + settings.minutes * 60 * SYNTHESIS_SHARE,
         report=lambda engine, made, wanted: tell(f"speech of {engine}, {made:.1f} minutes", min(1.0, made / wanted)),
     )
@@ -153,7 +162,7 @@ def heard_utterances(
         from sottovoce import Recognizer
 
         model = Recognizer.from_pretrained(recognizer)
-        labels = {s.text: s for s in spoken_sentences(domain, speech.parent, settings.seed)}
+        labels = {s.text: s for s in spoken_sentences(domain, speech.parent, settings.seed, settings.batch_sentences)}
         spoken = [u for u in read_manifest(speech) if u.text in labels]
         rng = np.random.default_rng([settings.seed, 77])
         chosen = [spoken[i] for i in sorted(rng.permutation(len(spoken))[: settings.heard_sentences].tolist())]
