@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sottovoce.export.data import Utterance
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
 from sottovoce.export.nlu_metrics import slot_spans
 from sottovoce.export.spec import Entry, Spec
+from sottovoce.export.spec_bert import require_runtime
 from sottovoce.export.train.nlu.batches import Encoder, Labels
 from sottovoce.export.train.nlu.evaluate import predict
 from sottovoce.export.train.nlu.tokenization import WordTokenizer
@@ -51,17 +53,16 @@ def joint_bert(spec: Spec) -> JointBert:
     """Return the torch reference of an imported model with both heads, quantized as `spec.weights` says.
 
     Raises:
-        InvalidInputError: it has no intent head or no slot head.
+        InvalidInputError: it has no intent head or no slot head; UnsupportedError: the runtime cannot run it either.
     """
+    require_runtime(spec.metadata, "the reference")
     for head in ("intent", "slot"):
         if not spec.metadata.get(f"{head}.labels"):
             raise InvalidInputError(f"the model has no {head} head; fine-tune it with `sottovoce-export train nlu`")
-    # qkv_size follows from the heads.
-    sizes = {
-        key.removeprefix("bert."): value
-        for key, value in spec.metadata.items()
-        if key.startswith("bert.") and key != "bert.qkv_size"
-    }
+    # qkv_size follows from the heads; what else is no field of the network the runtime leaves out, too.
+    fields = {field.name for field in dataclasses.fields(BertConfig)}
+    named = {key.removeprefix("bert."): value for key, value in spec.metadata.items() if key.startswith("bert.")}
+    sizes = {key: value for key, value in named.items() if key in fields}
     config = BertConfig(
         **sizes,
         num_intents=len(spec.metadata["intent.labels"]),

@@ -102,11 +102,11 @@ def _quantize(
     source: Source, arrays: dict[str, Array], quantizer: weight_quantizers.Quantizer, notes: list[str]
 ) -> None:
     """Replace the latent weights of all halves by what the forward pass sees."""
-    words = [name for name in ("embeddings.word", "embeddings.word_2") if name in arrays]
+    words: list[str] = [name for name in ("embeddings.word", "embeddings.word_2") if name in arrays]
     products = [
         name for stem in quantized_products(arrays) for name in (f"{stem}.weight", f"{stem}.weight_2") if name in arrays
     ]
-    whole = dict.fromkeys(words, bool(source.choice("embed_layerwise", (False, True))))
+    whole: dict[str, bool] = dict.fromkeys(words, bool(source.choice("embed_layerwise", (False, True))))
     whole |= dict.fromkeys(products, bool(source.choice("weight_layerwise", (True, False))))
     zeros = 0
     for name, per_tensor in whole.items():

@@ -1,6 +1,7 @@
 """DynaBERT (Hou et al. 2020): the full-size network, heads and neurons in their stored order, most important first.
 
-Width and depth are not stored. By default everything is read; `width` and `depth` of the options cut the sub-network out.
+Width and depth are not stored. By default everything is read, and the artifact serves all sub-networks that the paper trains;
+`width` and `depth` of the options cut one out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from sottovoce.export.importers.source import Source
 from sottovoce.export.models.bert import BertConfig
 
 FAMILY = "DynaBERT"
+# The sub-networks that the paper trains, in percent of the heads and neurons, and of the layers.
+WIDTHS, DEPTHS = (100, 75, 50, 25), (100, 75, 50)
 
 
 def recognize(source: Source) -> str:
@@ -31,7 +34,10 @@ def load(source: Source) -> Imported:
     imported = assemble(source, metadata, read_arrays(source), classifier="intent")
     options = source.options
     if (options.width, options.depth) == (1.0, 1.0):
-        imported.notes.append("full size; --width and --depth cut a sub-network out")
+        metadata.update({"bert.adaptive_widths": list(WIDTHS), "bert.adaptive_depths": list(DEPTHS)})
+        imported.notes.append(
+            "full size: width and depth can be chosen when it is loaded, or cut with --width and --depth"
+        )
     else:
         imported.spec.validate(str(source))  # before anything is cut, so that mistakes are named as they stand
         _cut(imported, options.width, options.depth)

@@ -21,6 +21,7 @@ from sottovoce.export.cli import main
 from sottovoce.export.import_options import ImportOptions
 from sottovoce.export.spec import Spec
 from sottovoce.export.spec_bert import relative_table, required_features
+from sottovoce.export.writers import write_spec
 
 RNG = np.random.default_rng(1)
 TEXTS = [" ".join(RNG.choice(generate.WORDS, RNG.integers(1, 12))) for _ in range(80)]
@@ -41,11 +42,15 @@ def converted(directory: Path, tmp_path: Path, *flags: str) -> np.ndarray[Any, A
     """Class probabilities (texts, labels) of the C++ runtime after `convert`."""
     artifact = tmp_path / "model.gguf"
     assert main(["convert", str(directory), "-o", str(artifact), *flags]) == 0
-    parser = sottovoce.IntentParser.from_pretrained(artifact)
+    return scores(sottovoce.IntentParser.from_pretrained(artifact))
+
+
+def scores(parser: sottovoce.IntentParser) -> np.ndarray[Any, Any]:
+    """Class probabilities (texts, labels) of a parser."""
     rows = []
     for text in TEXTS:
-        scores = {intent.name: intent.score for intent in parser.parse(text, top_k=len(parser.intents)).intents}
-        rows.append([scores[name] for name in parser.intents])
+        by_name = {intent.name: intent.score for intent in parser.parse(text, top_k=len(parser.intents)).intents}
+        rows.append([by_name[name] for name in parser.intents])
     return np.array(rows)
 
 
@@ -74,7 +79,7 @@ def test_a_general_tinybert_is_an_encoder(tmp_path: Path) -> None:
     assert task.arrays.keys() - general.arrays.keys() == {"intent.weight", "intent.bias"}
     assert general.metadata["bert.pooler_activation"] == "tanh"
     with pytest.raises(InvalidInputError, match="no intent head"):
-        sottovoce.export.writers.write_spec(general, tmp_path / "x", importers.load(tmp_path / "general").provenance)
+        write_spec(general, tmp_path / "x", importers.load(tmp_path / "general").provenance)
 
 
 def test_published_sizes_of_tinybert(tmp_path: Path) -> None:
@@ -232,6 +237,10 @@ def test_dynabert_full_and_cut(tmp_path: Path) -> None:
     small = PaperNetwork(cut, {**paper.config, "num_attention_heads": 2, "num_hidden_layers": 2})
     found = converted(tmp_path / "c", tmp_path, "--width", "0.5", "--depth", "0.5")
     assert np.abs(found - reference(small)).max() < 1e-4
+    # The artifact of the full size holds that sub-network, too.
+    assert main(["convert", str(tmp_path / "c"), "-o", str(tmp_path / "full.gguf")]) == 0
+    parser = sottovoce.IntentParser.from_pretrained(tmp_path / "full.gguf", width=0.5, depth=0.5)
+    assert np.abs(scores(parser) - found).max() < 1e-5
     generate.tiny_bert(tmp_path / "tiny")
     with pytest.raises(UnsupportedError, match="wanted of a TinyBERT; only a DynaBERT"):
         importers.load(tmp_path / "tiny", ImportOptions(width=0.5))

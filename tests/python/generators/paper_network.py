@@ -41,9 +41,10 @@ def quantize(x: Tensor, clip: Tensor, bits: int, *, symmetric: bool = True) -> T
     """Activations by one scale: bounded by a (low, high) clip and then dynamic, or in steps when `clip` has no dimension."""
     top = 2 ** (bits - 1) - 1
     if clip.dim() == 0:
+        step = float(clip)
         if symmetric:
-            return (x / clip).round().clamp(-top - 1, top) * clip
-        return ((x - x.min()) / clip).round().clamp(0, 2 * top + 1) * clip + x.min()
+            return (x / step).round().clamp(-top - 1, top) * step
+        return ((x - x.min()) / step).round().clamp(0, 2 * top + 1) * step + x.min()
     x = x.clamp(float(clip[0]), float(clip[1]))
     if symmetric:
         scale = top / x.abs().max()
