@@ -8,28 +8,27 @@
 namespace sottovoce {
 namespace {
 
-// The end of a tile's row: y[o] = float(sums[o]) * (a_scale * w_scale[o]) + bias[o] for the first `count` of kOutputs.
-// Multiplication and addition stay separate (the build forbids contraction), so every ISA rounds alike.
-template <int kOutputs>
-SV_INLINE void StoreRow(const int32_t* __restrict sums, int count, float a_scale, const float* __restrict w_scale,
-                        const float* __restrict bias, float* __restrict y) {
-  float products[kOutputs];
-  const float* scale = w_scale;
-  float padded[kOutputs] = {};
-  if (count < kOutputs) {
-    for (int o = 0; o < count; ++o) padded[o] = w_scale[o];
-    scale = padded;
+template <int kRows>
+struct RowCount {
+  static constexpr int value = kRows;
+};
+
+// Calls run(RowCount<rows>()) for 1 <= rows <= kMost, so that a tile's height is a constant where it counts.
+template <int kMost, int kRows = 1, typename Run>
+SV_INLINE void WithRowCount(int rows, const Run& run) {
+  if constexpr (kRows < kMost) {
+    if (rows > kRows) return WithRowCount<kMost, kRows + 1>(rows, run);
   }
-  for (int o = 0; o < kOutputs; ++o) products[o] = static_cast<float>(sums[o]) * (a_scale * scale[o]);
-  if (count == kOutputs) {
-    if (bias != nullptr) {
-      for (int o = 0; o < kOutputs; ++o) products[o] += bias[o];
-    }
-    for (int o = 0; o < kOutputs; ++o) y[o] = products[o];
-  } else {
-    for (int o = 0; o < count; ++o) y[o] = bias != nullptr ? products[o] + bias[o] : products[o];
-  }
+  run(RowCount<kRows>());
 }
+
+// What is added to a product: one bias for all rows (stride 0), another product (its stride), or nothing.
+struct Addend {
+  const float* data;  // (rows, outputs); null: nothing
+  size_t stride;      // floats
+
+  SV_INLINE const float* at(int r, int output) const { return data + static_cast<size_t>(r) * stride + output; }
+};
 
 }  // namespace
 }  // namespace sottovoce

@@ -50,13 +50,13 @@ size_t AttentionScratch(int tokens, int head_size);
 void Attention(const float* q, const float* k, const float* v, size_t stride, int tokens, int heads, int head_size,
                float scale, float* y, size_t y_stride, float* scratch);
 
-// y[c] += sum_j weights[j] * rows[j][c], j ascending, each product and sum rounded to float: bit-equal on every ISA, and
-// however the rows are divided among calls. rows: (count, cols).
+// y[c] += sum_j weights[j] * rows[j][c], j ascending, each product and sum rounded to float: bit-equal on every ISA,
+// and however the rows are divided among calls. rows: (count, cols).
 void AddWeightedRows(const float* weights, const float* rows, int count, int cols, float* y);
 
 // Embedding look-up. q2r: a row is ceil(cols / 4) bytes, input c in bits 2 (c % 4) of byte c / 4, codes {0, 1, 2}.
-// q1r: ceil(cols / 8) bytes, input c in bit c % 8 of byte c / 8, 1 for +1. q8r: a row is cols int8. Adds: y[c] += value * scale[row], product and sum each rounded to float, bit-equal on every
-// ISA.
+// q1r: ceil(cols / 8) bytes, input c in bit c % 8 of byte c / 8, 1 for +1. q8r: a row is cols int8. Adds: y[c] += value
+// * scale[row], product and sum each rounded to float, bit-equal on every ISA.
 void EmbedQ1(const uint8_t* rows, const float* scale, int row, int cols, float* y);
 void EmbedQ2(const uint8_t* rows, const float* scale, int row, int cols, float* y);
 void EmbedQ8(const int8_t* rows, const float* scale, int row, int cols, float* y);

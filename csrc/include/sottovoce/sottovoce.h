@@ -63,7 +63,8 @@ typedef struct sv_slot {
   float score;
 } sv_slot;
 
-/* Which part of an adaptive (DynaBERT) model to use, shares in (0, 1]; 1 and 1, or NULL for the struct, is the whole. */
+/* Which part of an adaptive (DynaBERT) model to use, shares in (0, 1]; 1 and 1, or NULL for the struct, is the whole.
+ */
 typedef struct sv_intent_parser_options {
   size_t struct_size; /* sizeof(sv_intent_parser_options) */
   float width;        /* of the heads and neurons */

@@ -115,34 +115,12 @@ __attribute__((noinline)) void Tall(const QuantizedRows& a, const MatrixQ1& w, c
 
 void gemm_qd8_q1_4x16__avx512vnni(const QuantizedRows& a, const MatrixQ1& w, const float* bias, float* y,
                                   size_t y_stride) {
-  switch (a.rows) {
-    case 1: return Few<1>(a, w, bias, y, y_stride);
-    case 2: return Few<2>(a, w, bias, y, y_stride);
-    case 3: return Few<3>(a, w, bias, y, y_stride);
-    default: return Few<4>(a, w, bias, y, y_stride);
-  }
+  WithRowCount<4>(a.rows, [&](auto rows) { Few<decltype(rows)::value>(a, w, bias, y, y_stride); });
 }
 
 void gemm_qd8_q1_16x16__avx512vnni(const QuantizedRows& a, const MatrixQ1& w, const float* bias, float* y,
                                    size_t y_stride) {
-  switch (a.rows) {
-    case 1: return Tall<1>(a, w, bias, y, y_stride);
-    case 2: return Tall<2>(a, w, bias, y, y_stride);
-    case 3: return Tall<3>(a, w, bias, y, y_stride);
-    case 4: return Tall<4>(a, w, bias, y, y_stride);
-    case 5: return Tall<5>(a, w, bias, y, y_stride);
-    case 6: return Tall<6>(a, w, bias, y, y_stride);
-    case 7: return Tall<7>(a, w, bias, y, y_stride);
-    case 8: return Tall<8>(a, w, bias, y, y_stride);
-    case 9: return Tall<9>(a, w, bias, y, y_stride);
-    case 10: return Tall<10>(a, w, bias, y, y_stride);
-    case 11: return Tall<11>(a, w, bias, y, y_stride);
-    case 12: return Tall<12>(a, w, bias, y, y_stride);
-    case 13: return Tall<13>(a, w, bias, y, y_stride);
-    case 14: return Tall<14>(a, w, bias, y, y_stride);
-    case 15: return Tall<15>(a, w, bias, y, y_stride);
-    default: return Tall<16>(a, w, bias, y, y_stride);
-  }
+  WithRowCount<16>(a.rows, [&](auto rows) { Tall<decltype(rows)::value>(a, w, bias, y, y_stride); });
 }
 
 }  // namespace sottovoce

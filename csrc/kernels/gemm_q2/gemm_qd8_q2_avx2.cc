@@ -1,8 +1,6 @@
 // Ternary weights as unsigned codes {0, 1, 2} times signed activations, summed in 16 bits and flushed to 32.
-#include <immintrin.h>
-
 #include "kernels/gemm_q2/gemm_qd8_q2.h"
-#include "kernels/gemm_tile.h"
+#include "kernels/gemm_tile_avx2.h"
 
 namespace sottovoce {
 namespace {
@@ -12,14 +10,6 @@ namespace {
 constexpr int kFlushBlocks = 10;
 constexpr int kPrefetchBytes = 1024;
 
-typedef int32_t ActivationGroup __attribute__((may_alias, aligned(1)));
-
-// acc += the pair sums of codes x group. In place: left to itself gcc 12 renames the accumulators and spills them.
-SV_INLINE void AddPairs(__m256i& acc, __m256i codes, __m256i group) {
-  const __m256i pairs = _mm256_maddubs_epi16(codes, group);
-  asm("vpaddw %1, %0, %0" : "+x"(acc) : "x"(pairs));
-}
-
 template <int kRows>
 __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y,
                                     size_t y_stride) {
@@ -28,10 +18,9 @@ __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ2& w, c
   const __m256i ones = _mm256_set1_epi16(1);
   const uint8_t* panel = w.panels;
   for (int output = 0; output < w.rows; output += 16) {
-    alignas(32) int32_t sums[kRows][16];
-    for (int r = 0; r < kRows; ++r) {
-      for (int o = 0; o < 16; ++o) sums[r][o] = -a.sum[r];
-    }
+    __m256i sums[kRows][2];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = _mm256_set1_epi32(-a.sum[r]);
     const int8_t* x = a.data;
     for (int left = blocks; left > 0; left -= kFlushBlocks) {
       __m256i acc[kRows][2];
@@ -39,16 +28,15 @@ __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ2& w, c
       for (int r = 0; r < kRows; ++r) acc[r][0] = acc[r][1] = _mm256_setzero_si256();
       for (int b = left < kFlushBlocks ? left : kFlushBlocks; b > 0; --b) {
         _mm_prefetch(reinterpret_cast<const char*>(panel) + kPrefetchBytes, _MM_HINT_T0);
-        const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel));
-        const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel + 32));
+        const __m256i first = LoadHalf(panel, 0);
+        const __m256i second = LoadHalf(panel, 1);
 #pragma GCC unroll 4
         for (int f = 0; f < 4; ++f) {
           const __m256i codes0 = _mm256_and_si256(_mm256_srli_epi16(first, 2 * f), low);
           const __m256i codes1 = _mm256_and_si256(_mm256_srli_epi16(second, 2 * f), low);
 #pragma GCC unroll 4
           for (int r = 0; r < kRows; ++r) {
-            const __m256i group =
-                _mm256_set1_epi32(*reinterpret_cast<const ActivationGroup*>(x + r * a.stride + 4 * f));
+            const __m256i group = BroadcastGroup(x + static_cast<size_t>(r) * a.stride + 4 * f);
             AddPairs(acc[r][0], codes0, group);
             AddPairs(acc[r][1], codes1, group);
           }
@@ -59,16 +47,14 @@ __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ2& w, c
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-        for (int h = 0; h < 2; ++h) {
-          __m256i* sum = reinterpret_cast<__m256i*>(sums[r] + 8 * h);
-          _mm256_store_si256(sum, _mm256_add_epi32(_mm256_load_si256(sum), _mm256_madd_epi16(acc[r][h], ones)));
-        }
+        for (int h = 0; h < 2; ++h) sums[r][h] = _mm256_add_epi32(sums[r][h], _mm256_madd_epi16(acc[r][h], ones));
       }
     }
-    const int count = w.rows - output < 16 ? w.rows - output : 16;
+    const PanelEpilogue epilogue(w.scale, w.rows, output);
+    const Addend addend{bias, 0};
+#pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      StoreRow<16>(sums[r], count, a.scale[r], w.scale + output, bias != nullptr ? bias + output : nullptr,
-                   y + r * y_stride + output);
+      epilogue.Store(sums[r], a.scale[r], addend, r, y + static_cast<size_t>(r) * y_stride + output);
     }
   }
 }
@@ -76,12 +62,7 @@ __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ2& w, c
 }  // namespace
 
 void gemm_qd8_q2_4x16__avx2(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y, size_t y_stride) {
-  switch (a.rows) {
-    case 1: return Tile<1>(a, w, bias, y, y_stride);
-    case 2: return Tile<2>(a, w, bias, y, y_stride);
-    case 3: return Tile<3>(a, w, bias, y, y_stride);
-    default: return Tile<4>(a, w, bias, y, y_stride);
-  }
+  WithRowCount<4>(a.rows, [&](auto rows) { Tile<decltype(rows)::value>(a, w, bias, y, y_stride); });
 }
 
 }  // namespace sottovoce

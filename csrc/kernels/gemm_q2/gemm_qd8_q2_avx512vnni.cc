@@ -150,34 +150,15 @@ __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ2& w, c
 
 void gemm_qd8_q2_4x16__avx512vnni(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y,
                                   size_t y_stride) {
-  switch (a.rows) {
-    case 1: return Stream<1, 2>(a, w, bias, y, y_stride);
-    case 2: return Stream<2, 2>(a, w, bias, y, y_stride);
-    case 3: return Stream<3, 1>(a, w, bias, y, y_stride);
-    default: return Stream<4, 1>(a, w, bias, y, y_stride);
-  }
+  WithRowCount<4>(a.rows, [&](auto rows) {
+    constexpr int kRows = decltype(rows)::value;
+    Stream<kRows, kRows <= 2 ? 2 : 1>(a, w, bias, y, y_stride);
+  });
 }
 
 void gemm_qd8_q2_16x16__avx512vnni(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y,
                                    size_t y_stride) {
-  switch (a.rows) {
-    case 1: return Tile<1>(a, w, bias, y, y_stride);
-    case 2: return Tile<2>(a, w, bias, y, y_stride);
-    case 3: return Tile<3>(a, w, bias, y, y_stride);
-    case 4: return Tile<4>(a, w, bias, y, y_stride);
-    case 5: return Tile<5>(a, w, bias, y, y_stride);
-    case 6: return Tile<6>(a, w, bias, y, y_stride);
-    case 7: return Tile<7>(a, w, bias, y, y_stride);
-    case 8: return Tile<8>(a, w, bias, y, y_stride);
-    case 9: return Tile<9>(a, w, bias, y, y_stride);
-    case 10: return Tile<10>(a, w, bias, y, y_stride);
-    case 11: return Tile<11>(a, w, bias, y, y_stride);
-    case 12: return Tile<12>(a, w, bias, y, y_stride);
-    case 13: return Tile<13>(a, w, bias, y, y_stride);
-    case 14: return Tile<14>(a, w, bias, y, y_stride);
-    case 15: return Tile<15>(a, w, bias, y, y_stride);
-    default: return Tile<16>(a, w, bias, y, y_stride);
-  }
+  WithRowCount<16>(a.rows, [&](auto rows) { Tile<decltype(rows)::value>(a, w, bias, y, y_stride); });
 }
 
 }  // namespace sottovoce

@@ -1,16 +1,12 @@
 // |w| times the activation that carries w's sign. A pair is at most 2 * 128 * 127 = 32512 < 2^15, even for the weight
 // -128 (whose magnitude is 128 as an unsigned byte), so the 16-bit step never saturates; sums are 32-bit from there on.
-#include <immintrin.h>
-
 #include "kernels/gemm_q8/gemm_qd8_q8.h"
-#include "kernels/gemm_tile.h"
+#include "kernels/gemm_tile_avx2.h"
 
 namespace sottovoce {
 namespace {
 
 constexpr int kPrefetchBytes = 2048;
-
-typedef int32_t ActivationGroup __attribute__((may_alias, aligned(1)));
 
 // acc += weights x group, 4 products a lane. In place: left to itself gcc 12 renames the accumulators and spills them.
 SV_INLINE void AddProducts(__m256i& acc, __m256i weights, __m256i magnitude, __m256i group) {
@@ -33,25 +29,21 @@ __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ8& w, c
       _mm_prefetch(reinterpret_cast<const char*>(panel) + kPrefetchBytes, _MM_HINT_T0);
 #pragma GCC unroll 2
       for (int h = 0; h < 2; ++h) {
-        const __m256i weights = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel + 32 * h));
+        const __m256i weights = LoadHalf(panel, h);
         const __m256i magnitude = _mm256_abs_epi8(weights);
 #pragma GCC unroll 4
         for (int r = 0; r < kRows; ++r) {
-          const __m256i group = _mm256_set1_epi32(*reinterpret_cast<const ActivationGroup*>(x + r * a.stride));
-          AddProducts(acc[r][h], weights, magnitude, group);
+          AddProducts(acc[r][h], weights, magnitude, BroadcastGroup(x + static_cast<size_t>(r) * a.stride));
         }
       }
       panel += 64;
       x += 4;
     }
-    const int count = w.rows - output < 16 ? w.rows - output : 16;
+    const PanelEpilogue epilogue(w.scale, w.rows, output);
+    const Addend addend{bias, 0};
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      alignas(32) int32_t sums[16];
-      _mm256_store_si256(reinterpret_cast<__m256i*>(sums), acc[r][0]);
-      _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 8), acc[r][1]);
-      StoreRow<16>(sums, count, a.scale[r], w.scale + output, bias != nullptr ? bias + output : nullptr,
-                   y + r * y_stride + output);
+      epilogue.Store(acc[r], a.scale[r], addend, r, y + static_cast<size_t>(r) * y_stride + output);
     }
   }
 }
@@ -59,12 +51,7 @@ __attribute__((noinline)) void Tile(const QuantizedRows& a, const MatrixQ8& w, c
 }  // namespace
 
 void gemm_qd8_q8_4x16__avx2(const QuantizedRows& a, const MatrixQ8& w, const float* bias, float* y, size_t y_stride) {
-  switch (a.rows) {
-    case 1: return Tile<1>(a, w, bias, y, y_stride);
-    case 2: return Tile<2>(a, w, bias, y, y_stride);
-    case 3: return Tile<3>(a, w, bias, y, y_stride);
-    default: return Tile<4>(a, w, bias, y, y_stride);
-  }
+  WithRowCount<4>(a.rows, [&](auto rows) { Tile<decltype(rows)::value>(a, w, bias, y, y_stride); });
 }
 
 }  // namespace sottovoce
