@@ -1,0 +1,45 @@
+// Text to SentencePiece ids, as the library of that name segments it (Kudo and Richardson 2018; BPE: Sennrich et al.
+// 2016).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+
+namespace sottovoce {
+
+class SentencePieceEncoder {
+ public:
+  enum class Model { kBpe, kUnigram, kChar };
+
+  // pieces: by id; U+2581 marks a word's start, "<...>" (blank, unknown, bytes) are never part of text.
+  // scores: (pieces), natural logarithms, needed by kUnigram; the ids of a BPE vocabulary are in the order of its
+  // merges.
+  static Result<SentencePieceEncoder> Create(Model model, const std::vector<std::string>& pieces,
+                                             std::vector<float> scores);
+
+  // Spaces become word marks, one before each word. A character without a piece becomes its byte pieces if the
+  // vocabulary has them, else `unknown` once for a run of them.
+  std::vector<int> Encode(std::string_view text, int unknown = 1) const;
+
+ private:
+  struct Span {
+    std::string_view text;
+    int id;  // -1: no piece
+  };
+  std::vector<Span> MergePairs(std::string_view text) const;
+  std::vector<Span> BestPath(std::string_view text) const;
+  int Find(std::string_view piece) const;
+
+  Model model_ = Model::kBpe;
+  std::unordered_map<std::string, int> ids_;
+  std::vector<float> scores_;
+  std::vector<int> bytes_;  // (256) ids of "<0x00>" ... or empty
+  size_t longest_ = 0;      // bytes of the longest piece
+  float unknown_score_ = 0.0f;
+};
+
+}  // namespace sottovoce
