@@ -174,6 +174,14 @@ Result<std::vector<std::string>> Artifact::GetStringArray(const std::string& key
   return *value;
 }
 
+Result<std::vector<float>> Artifact::GetF32Array(const std::string& key) const {
+  std::vector<float> numbers;
+  if (metadata_.count(key) == 0) return numbers;
+  SV_ASSIGN_OR_RETURN(const std::vector<double>* value, Get<std::vector<double>>(key, "f32 array"));
+  for (double number : *value) numbers.push_back(static_cast<float>(number));
+  return numbers;
+}
+
 Result<std::vector<uint32_t>> Artifact::GetU32Array(const std::string& key) const {
   std::vector<uint32_t> numbers;
   if (metadata_.count(key) == 0) return numbers;

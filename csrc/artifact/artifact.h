@@ -56,6 +56,7 @@ class Artifact {
   Result<std::string> GetString(const std::string& key) const;
   Result<std::vector<std::string>> GetStringArray(const std::string& key) const;
   Result<std::vector<uint32_t>> GetU32Array(const std::string& key) const;
+  Result<std::vector<float>> GetF32Array(const std::string& key) const;
 
   // Compares the SHA-256 over names and bytes of all tensors with the metadata.
   Status VerifySha256() const;

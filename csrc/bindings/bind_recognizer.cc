@@ -1,17 +1,20 @@
 // Speech to text.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bindings/registry.h"
 #include "pipeline/recognizer.h"
 
 namespace py = pybind11;
+using namespace pybind11::literals;
 
 namespace sottovoce::bindings {
 namespace {
@@ -25,6 +28,29 @@ py::tuple ToPython(const RecognitionResult& result) {
     words.append(py::make_tuple(word.text, word.start_seconds, word.end_seconds, word.confidence));
   }
   return py::make_tuple(result.text, words);
+}
+
+// ("partial", text, words), ("final", text, words, confidence, start, end, [(text, log probability)]) or
+// ("endpoint", seconds, reason).
+py::tuple ToPython(const RecognitionEvent& event) {
+  if (event.kind == RecognitionEvent::Kind::kEndpoint) {
+    return py::make_tuple("endpoint", event.seconds,
+                          event.reason == EndpointReason::kMaxLength ? "max_length" : "silence");
+  }
+  const py::tuple result = ToPython(event.result);
+  if (event.kind == RecognitionEvent::Kind::kPartial) return py::make_tuple("partial", result[0], result[1]);
+  py::list alternatives;
+  for (const Alternative& alternative : event.alternatives) {
+    alternatives.append(py::make_tuple(alternative.text, alternative.log_prob));
+  }
+  return py::make_tuple("final", result[0], result[1], event.confidence, event.start_seconds, event.end_seconds,
+                        alternatives);
+}
+
+std::vector<BiasingText> ToPhrases(const std::vector<std::pair<std::string, float>>& phrases) {
+  std::vector<BiasingText> texts;
+  for (const auto& [phrase, boost] : phrases) texts.push_back({phrase, boost});
+  return texts;
 }
 
 // The recognizer, and what it must keep alive: the bytes of an artifact opened from memory.
@@ -67,13 +93,25 @@ SV_BIND(recognizer) {
              }();
              return ToPython(ValueOrThrow(std::move(result)));
            })
-      .def("stream",
-           [](const PyRecognizer& self) {
-             auto stream = std::make_unique<PyStream>();
-             stream->stream = self.recognizer->CreateStream();
-             stream->memory = self.memory;
-             return stream;
-           })
+      .def(
+          "stream",
+          [](const PyRecognizer& self, int beam, int alternatives,
+             const std::vector<std::pair<std::string, float>>& biasing, double endpoint_silence,
+             double endpoint_min_speech, double endpoint_max) {
+            StreamOptions options;
+            options.beam_size = beam;
+            options.alternatives = alternatives;
+            options.biasing = ToPhrases(biasing);
+            options.endpoint = {endpoint_silence, endpoint_min_speech, endpoint_max};
+            auto stream = std::make_unique<PyStream>();
+            stream->stream = ValueOrThrow(self.recognizer->CreateStream(options));
+            stream->memory = self.memory;
+            return stream;
+          },
+          "beam"_a = 1, "alternatives"_a = 1, "biasing"_a = std::vector<std::pair<std::string, float>>(),
+          "endpoint_silence"_a = 0.0, "endpoint_min_speech"_a = 0.0, "endpoint_max"_a = 0.0)
+      .def("encode_text",
+           [](const PyRecognizer& self, const std::string& text) { return self.recognizer->pieces().Encode(text); })
       .def_property_readonly("sample_rate",
                              [](const PyRecognizer& self) { return self.recognizer->fbank()->options().sample_rate; })
       .def_property_readonly("frame_seconds", [](const PyRecognizer& self) { return self.recognizer->frame_seconds(); })
@@ -100,6 +138,24 @@ SV_BIND(recognizer) {
                                std::lock_guard<std::mutex> lock(self.mutex);
                                return self.stream->Partial();
                              })
+      .def("set_biasing",
+           [](PyStream& self, const std::vector<std::pair<std::string, float>>& phrases) {
+             const std::vector<BiasingText> texts = ToPhrases(phrases);
+             std::lock_guard<std::mutex> lock(self.mutex);
+             ThrowIfError(self.stream->SetBiasing(texts));
+           })
+      .def("poll",
+           [](PyStream& self) {
+             std::vector<RecognitionEvent> events;
+             {
+               py::gil_scoped_release release;
+               std::lock_guard<std::mutex> lock(self.mutex);
+               events = self.stream->TakeEvents();
+             }
+             py::list list;
+             for (const RecognitionEvent& event : events) list.append(ToPython(event));
+             return list;
+           })
       .def("finish",
            [](PyStream& self) {
              RecognitionResult result;

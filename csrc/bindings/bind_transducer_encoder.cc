@@ -124,6 +124,7 @@ SV_BIND(transducer_encoder) {
              return copy;
            })
       .def_property_readonly("num_mels", [](const PyEncoder& self) { return self.model->config().num_mels; })
+      .def_property_readonly("cache_bytes", [](const PyEncoder& self) { return self.model->encoder().CacheBytes(); })
       .def_property_readonly("stride", [](const PyEncoder& self) { return self.model->config().stride; })
       .def_property_readonly("look_ahead", [](const PyEncoder& self) { return self.model->config().look_ahead; })
       .def_property_readonly("dim", [](const PyEncoder& self) { return self.model->config().encoder_dim(); })

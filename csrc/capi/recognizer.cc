@@ -52,7 +52,8 @@ sv_status sv_recognizer_stream(const sv_recognizer* recognizer, sv_stream** stre
   return Guard([&]() -> Status {
     SV_RETURN_IF_ERROR(RequireNotNull(recognizer, "recognizer"));
     SV_RETURN_IF_ERROR(RequireNotNull(stream, "stream"));
-    *stream = new sv_stream{recognizer->recognizer->CreateStream(), std::string()};
+    SV_ASSIGN_OR_RETURN(auto created, recognizer->recognizer->CreateStream());
+    *stream = new sv_stream{std::move(created), std::string()};
     return Status();
   });
 }

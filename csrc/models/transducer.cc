@@ -43,6 +43,21 @@ Result<std::unique_ptr<const Transducer>> Transducer::Load(std::shared_ptr<const
   return std::unique_ptr<const Transducer>(std::move(model));
 }
 
+ScratchLease Transducer::BorrowScratch() const {
+  std::unique_ptr<TransducerScratch> scratch = scratch_.Take();
+  if (scratch == nullptr) {
+    scratch = std::make_unique<TransducerScratch>();
+    const size_t outputs = static_cast<size_t>(encoder_.max_outputs());
+    encoder_.Reserve(scratch->encoder, encoder_.max_frames(), 1);
+    ReserveProjection(scratch->encoder.activations, encoder_.max_outputs());
+    ReserveLabels(scratch->labels, 1);
+    scratch->encoded.resize(outputs * static_cast<size_t>(config_.encoder_dim()));
+    scratch->projected.resize(outputs * static_cast<size_t>(config_.joiner_dim));
+    scratch_.Expect();
+  }
+  return ScratchLease(&scratch_, std::move(scratch));
+}
+
 void Transducer::Normalize(float* features) const {
   for (int m = 0; m < config_.num_mels; ++m) features[m] = (features[m] - mean_[m]) * inverse_std_[m];
 }

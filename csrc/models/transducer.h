@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/transducer_encoder.h"
+#include "models/transducer_scratch.h"
 #include "nn/embedding.h"
 
 namespace sottovoce {
@@ -15,16 +16,6 @@ namespace sottovoce {
 struct LabelCache {
   std::vector<CausalLayerState> layers;
   std::vector<float> projected;  // (joiner_dim), what the joiner sees of the labels
-};
-
-// Scratch of predictor and joiner; one for any number of caches that are not computed at the same moment.
-struct LabelWorkspace : CausalWorkspace {
-  std::vector<float> embedding;       // (rows, embedding_dim)
-  std::vector<float> label_hidden;    // (rows, model_dim)
-  std::vector<float> projected_rows;  // (rows, joiner_dim)
-  std::vector<float> joined;          // (rows, joiner_dim)
-  std::vector<float> logits;          // (rows, vocab_size)
-  std::vector<LayerRows> layer_rows;  // (rows)
 };
 
 // A label history with scratch of its own.
@@ -56,6 +47,9 @@ class Transducer {
   const TransducerConfig& config() const { return config_; }
   const TransducerEncoder& encoder() const { return encoder_; }
   const std::vector<std::string>& pieces() const { return pieces_; }
+
+  // Scratch for one call of one stream. Allocates only when more is out at this moment than ever was before.
+  ScratchLease BorrowScratch() const;
 
   // In place: log-mel features (num_mels) to zero mean and unit variance.
   void Normalize(float* features) const;
@@ -94,6 +88,7 @@ class Transducer {
   std::vector<CausalLayer> predictor_layers_;
   NormWeights predictor_norm_;
   Linear joiner_encoder_, joiner_predictor_, joiner_output_;
+  mutable ScratchPool scratch_;
 };
 
 }  // namespace sottovoce

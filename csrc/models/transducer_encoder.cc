@@ -97,6 +97,15 @@ int TransducerEncoder::MaxOutputs(int num_frames, int num_streams) const {
   return num_frames;
 }
 
+size_t TransducerEncoder::CacheBytes() const {
+  EncoderCache cache;
+  Start(cache);
+  size_t floats = 0;
+  for (const ConvState& state : cache.convs) floats += state.frames.size();
+  for (const CausalLayerState& state : cache.layers) floats += state.keys.size() + state.values.size();
+  return floats * sizeof(float);
+}
+
 void TransducerEncoder::Start(EncoderCache& cache) const {
   size_t num_convs = 0, num_layers = 0;
   for (const Block& block : blocks_) {

@@ -48,6 +48,8 @@ class TransducerEncoder {
   // The most encoder frames that num_frames feature frames of num_streams streams together complete in one call.
   int MaxOutputs(int num_frames, int num_streams) const;
 
+  // Bytes of a started cache.
+  size_t CacheBytes() const;
   // Makes the cache ready for a new stream; allocates at the first call only.
   void Start(EncoderCache& cache) const;
   // Room for calls of up to num_frames feature frames (all streams together) of up to num_streams streams.

@@ -1,17 +1,13 @@
 #include "pipeline/recognizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
-#include "audio/resampler.h"
-#include "audio/samples.h"
 #include "base/cpu_features.h"
-#include "search/greedy.h"
 
 namespace sottovoce {
 namespace {
-
-constexpr size_t kResampleBlock = 1024;  // samples
 
 Result<FbankOptions> ReadFbankOptions(const Artifact& artifact) {
   FbankOptions options;
@@ -46,18 +42,24 @@ Result<FbankOptions> ReadFbankOptions(const Artifact& artifact) {
   return options;
 }
 
-class Scorer final : public TransducerScorer {
- public:
-  explicit Scorer(const Transducer& model) : model_(model) { model_.StartLabels(labels_); }
-
-  int vocab_size() const override { return model_.config().vocab_size; }
-  const float* Logits(const float* frame) override { return model_.Join(frame, labels_); }
-  void Append(int symbol) override { model_.AppendLabel(symbol, labels_); }
-
- private:
-  const Transducer& model_;
-  LabelState labels_;
-};
+Result<SentencePieceEncoder> MakePieces(const Artifact& artifact, const std::vector<std::string>& pieces) {
+  using Model = SentencePieceEncoder::Model;
+  Model model = Model::kBpe;  // older files do not say
+  if (artifact.metadata().count("tokenizer.model") > 0) {
+    SV_ASSIGN_OR_RETURN(const std::string name, artifact.GetString("tokenizer.model"));
+    if (name == "unigram") {
+      model = Model::kUnigram;
+    } else if (name == "char") {
+      model = Model::kChar;
+    } else if (name != "bpe") {
+      return Unsupported(artifact.name() + ": tokenizer.model is '" + name + "', wanted 'bpe', 'unigram' or 'char'");
+    }
+  }
+  SV_ASSIGN_OR_RETURN(std::vector<float> scores, artifact.GetF32Array("tokenizer.scores"));
+  // A unigram vocabulary of an older file has no scores: by longest match, as the default of equal scores would give.
+  if (model == Model::kUnigram && scores.empty()) scores.assign(pieces.size(), -1.0f);
+  return SentencePieceEncoder::Create(model, pieces, std::move(scores));
+}
 
 }  // namespace
 
@@ -85,6 +87,8 @@ Result<std::shared_ptr<const Recognizer>> Recognizer::Load(std::shared_ptr<const
     return DataLoss(artifact->name() + ": " + fbank.status().message());
   }
   SV_ASSIGN_OR_RETURN(recognizer->fbank_, std::move(fbank));
+  SV_ASSIGN_OR_RETURN(SentencePieceEncoder pieces, MakePieces(*artifact, recognizer->model_->pieces()));
+  recognizer->pieces_ = std::make_unique<const SentencePieceEncoder>(std::move(pieces));
   return std::shared_ptr<const Recognizer>(std::move(recognizer));
 }
 
@@ -93,151 +97,51 @@ double Recognizer::frame_seconds() const {
   return static_cast<double>(model_->config().stride) * o.hop_samples / o.sample_rate;
 }
 
-std::unique_ptr<RecognizerStream> Recognizer::CreateStream() const {
-  return std::make_unique<RecognizerStream>(shared_from_this());
+Result<std::shared_ptr<const BiasingGraph>> Recognizer::MakeBiasing(const std::vector<BiasingText>& phrases) const {
+  std::vector<BiasingPhrase> graph;
+  for (const BiasingText& text : phrases) {
+    if (!(std::fabs(text.boost) <= 100.0f)) {
+      return InvalidArgument("biasing phrase '" + text.phrase + "': wanted a boost in [-100, 100], found " +
+                             std::to_string(text.boost));
+    }
+    BiasingPhrase phrase{pieces_->Encode(text.phrase), text.boost};
+    if (phrase.symbols.empty()) return InvalidArgument("biasing phrase: wanted text, found '" + text.phrase + "'");
+    graph.push_back(std::move(phrase));
+  }
+  std::shared_ptr<const BiasingGraph> made;
+  if (!graph.empty()) made = std::make_shared<const BiasingGraph>(graph);
+  return made;
+}
+
+Result<std::unique_ptr<RecognizerStream>> Recognizer::CreateStream(const StreamOptions& options) const {
+  if (options.beam_size < 1 || options.beam_size > kMaxBeamSize) {
+    return InvalidArgument("beam: wanted 1 to " + std::to_string(kMaxBeamSize) + ", found " +
+                           std::to_string(options.beam_size));
+  }
+  if (options.alternatives < 1 || options.alternatives > options.beam_size) {
+    return InvalidArgument("alternatives: wanted 1 to the beam of " + std::to_string(options.beam_size) + ", found " +
+                           std::to_string(options.alternatives));
+  }
+  const struct {
+    const char* name;
+    double seconds;
+  } rules[] = {{"endpoint silence", options.endpoint.silence_seconds},
+               {"endpoint min speech", options.endpoint.min_speech_seconds},
+               {"endpoint max", options.endpoint.max_seconds}};
+  for (const auto& rule : rules) {
+    if (!(rule.seconds >= 0.0) || !std::isfinite(rule.seconds)) {
+      return InvalidArgument(std::string(rule.name) + ": wanted seconds of at least 0, found " +
+                             std::to_string(rule.seconds));
+    }
+  }
+  SV_ASSIGN_OR_RETURN(auto biasing, MakeBiasing(options.biasing));
+  return std::make_unique<RecognizerStream>(shared_from_this(), options, std::move(biasing));
 }
 
 Result<RecognitionResult> Recognizer::Recognize(const float* samples, size_t count, int sample_rate) const {
-  auto stream = CreateStream();
+  SV_ASSIGN_OR_RETURN(auto stream, CreateStream());
   SV_RETURN_IF_ERROR(stream->AcceptWaveform(samples, count, sample_rate));
   return stream->Finish();
-}
-
-struct RecognizerStream::State {
-  explicit State(std::shared_ptr<const Recognizer> from)
-      : recognizer(std::move(from)), model(recognizer->model()), fbank(recognizer->fbank()), scorer(model) {
-    const TransducerConfig& c = model.config();
-    const size_t outputs = static_cast<size_t>(model.encoder().max_outputs());
-    model.encoder().Start(encoder);
-    model.ReserveProjection(encoder.workspace.activations, model.encoder().max_outputs());
-    features.resize(static_cast<size_t>(model.encoder().max_frames()) * static_cast<size_t>(c.num_mels));
-    encoded.resize(outputs * static_cast<size_t>(c.encoder_dim()));
-    projected.resize(outputs * static_cast<size_t>(c.joiner_dim));
-    tokens.reserve(256);
-  }
-
-  void AcceptFeatureRate(const float* samples, size_t count);
-  void ReadFrames();
-  void Encode();
-  void Finish();
-
-  std::shared_ptr<const Recognizer> recognizer;
-  const Transducer& model;
-  std::unique_ptr<Resampler> resampler;  // null at the model's own rate
-  FbankStream fbank;
-  EncoderState encoder;
-  Scorer scorer;
-  std::vector<float> features;   // (max_frames, num_mels), normalised, of which num_features are filled
-  std::vector<float> encoded;    // (max_outputs, encoder_dim)
-  std::vector<float> projected;  // (max_outputs, joiner_dim)
-  std::vector<DecodedToken> tokens;
-  int num_features = 0;
-  int64_t num_encoded = 0;  // encoder frames searched
-  int sample_rate = 0;      // Hz; 0 before the first samples
-  size_t num_samples = 0;
-  bool finished = false;
-};
-
-void RecognizerStream::State::Encode() {
-  const int outputs = model.encoder().Forward(features.data(), num_features, encoder, encoded.data());
-  num_features = 0;
-  if (outputs == 0) return;
-  model.ProjectEncoded(encoded.data(), outputs, encoder.workspace.activations, projected.data());
-  const size_t dim = static_cast<size_t>(model.config().joiner_dim);
-  for (int t = 0; t < outputs; ++t) {
-    GreedyFrame(projected.data() + static_cast<size_t>(t) * dim, num_encoded++, {}, scorer, tokens);
-  }
-}
-
-void RecognizerStream::State::ReadFrames() {
-  const size_t mels = static_cast<size_t>(model.config().num_mels);
-  while (fbank.Ready()) {
-    float* frame = features.data() + static_cast<size_t>(num_features) * mels;
-    fbank.Read(frame);
-    model.Normalize(frame);
-    if (++num_features == model.encoder().max_frames()) Encode();
-  }
-}
-
-void RecognizerStream::State::AcceptFeatureRate(const float* samples, size_t count) {
-  for (size_t at = 0; at < count;) {
-    at += fbank.Accept(samples + at, count - at);
-    ReadFrames();
-  }
-}
-
-void RecognizerStream::State::Finish() {
-  if (resampler != nullptr) {
-    resampler->Finish();
-    float block[kResampleBlock];
-    for (size_t got; (got = resampler->Read(block, kResampleBlock)) > 0;) AcceptFeatureRate(block, got);
-  }
-  fbank.Finish();
-  ReadFrames();
-  const size_t mels = static_cast<size_t>(model.config().num_mels);
-  for (int i = 0; i < model.config().look_ahead; ++i) {
-    std::fill_n(features.data() + static_cast<size_t>(num_features) * mels, mels, 0.0f);
-    if (++num_features == model.encoder().max_frames()) Encode();
-  }
-  if (num_features > 0) Encode();
-  finished = true;
-}
-
-RecognizerStream::RecognizerStream(std::shared_ptr<const Recognizer> recognizer)
-    : state_(std::make_unique<State>(std::move(recognizer))) {}
-
-RecognizerStream::~RecognizerStream() = default;
-
-Status RecognizerStream::AcceptWaveform(const float* samples, size_t count, int sample_rate) {
-  State& s = *state_;
-  if (s.finished)
-    return InvalidArgument("stream: wanted samples before finish, found them after it; open a new stream");
-  if (sample_rate < Recognizer::kMinSampleRate || sample_rate > Recognizer::kMaxSampleRate) {
-    return InvalidArgument("sample rate: wanted 8000 to 192000 Hz, found " + std::to_string(sample_rate));
-  }
-  if (s.sample_rate != 0 && s.sample_rate != sample_rate) {
-    return InvalidArgument("sample rate: wanted " + std::to_string(s.sample_rate) +
-                           " Hz as in the stream's earlier samples, found " + std::to_string(sample_rate));
-  }
-  SV_RETURN_IF_ERROR(CheckFiniteSamples(samples, count, s.num_samples));
-  const int model_rate = s.recognizer->fbank()->options().sample_rate;
-  if (s.sample_rate == 0 && sample_rate != model_rate) {
-    SV_ASSIGN_OR_RETURN(auto filters, ResamplerFilters::Create(sample_rate, model_rate));
-    s.resampler = std::make_unique<Resampler>(std::move(filters));
-  }
-  s.sample_rate = sample_rate;
-  s.num_samples += count;
-  if (s.resampler == nullptr) {
-    s.AcceptFeatureRate(samples, count);
-  } else {
-    float block[kResampleBlock];
-    for (size_t at = 0; at < count;) {
-      at += s.resampler->Accept(samples + at, count - at);
-      for (size_t got; (got = s.resampler->Read(block, kResampleBlock)) > 0;) s.AcceptFeatureRate(block, got);
-    }
-  }
-  if (s.num_features > 0) s.Encode();
-  return Status();
-}
-
-std::string RecognizerStream::Partial() const {
-  return JoinWords(TokensToWords(state_->tokens, state_->model.pieces(), state_->recognizer->frame_seconds()));
-}
-
-RecognitionResult RecognizerStream::Finish() {
-  if (!state_->finished) state_->Finish();
-  RecognitionResult result;
-  result.words = TokensToWords(state_->tokens, state_->model.pieces(), state_->recognizer->frame_seconds());
-  result.text = JoinWords(result.words);
-  return result;
-}
-
-bool RecognizerStream::finished() const {
-  return state_->finished;
-}
-
-const std::vector<DecodedToken>& RecognizerStream::tokens() const {
-  return state_->tokens;
 }
 
 }  // namespace sottovoce

@@ -7,13 +7,46 @@
 
 #include "audio/fbank.h"
 #include "models/transducer.h"
+#include "search/biasing.h"
+#include "search/endpoint.h"
 #include "search/words.h"
+#include "text/sentencepiece.h"
 
 namespace sottovoce {
 
 struct RecognitionResult {
   std::string text;
   std::vector<RecognizedWord> words;
+};
+
+// A phrase that is likelier than the model thinks; boost is added to the log probability of each of its symbols.
+struct BiasingText {
+  std::string phrase;
+  float boost = 1.5f;
+};
+
+struct StreamOptions {
+  int beam_size = 1;     // hypotheses; 1 is greedy search
+  int alternatives = 1;  // hypotheses in a final event, at most beam_size
+  std::vector<BiasingText> biasing;
+  EndpointRules endpoint;  // none by default
+};
+
+struct Alternative {
+  std::string text;
+  double log_prob = 0.0;
+};
+
+struct RecognitionEvent {
+  enum class Kind { kPartial, kFinal, kEndpoint };
+  Kind kind = Kind::kPartial;
+  RecognitionResult result;    // partial: of the utterance so far; final: of the whole utterance
+  float confidence = 0.0f;     // final: geometric mean of the words' confidences
+  double start_seconds = 0.0;  // final: of its first and last word
+  double end_seconds = 0.0;
+  std::vector<Alternative> alternatives;  // final: best first
+  double seconds = 0.0;                   // endpoint: where the utterance was found to be over
+  EndpointReason reason = EndpointReason::kNone;
 };
 
 class RecognizerStream;
@@ -26,15 +59,21 @@ class Recognizer : public std::enable_shared_from_this<Recognizer> {
   // The caller keeps `data` alive and unchanged as long as the recognizer and its streams live.
   static Result<std::shared_ptr<const Recognizer>> OpenMemory(const void* data, size_t bytes);
 
-  // A new utterance. The stream keeps the recognizer alive.
-  std::unique_ptr<RecognizerStream> CreateStream() const;
+  static constexpr int kMaxBeamSize = 64;
+
+  // A new stream of utterances; it keeps the recognizer alive. Refuses options out of range and phrases without text.
+  Result<std::unique_ptr<RecognizerStream>> CreateStream(const StreamOptions& options = {}) const;
 
   // A whole utterance at once: a stream that gets everything and then Finish().
   Result<RecognitionResult> Recognize(const float* samples, size_t count, int sample_rate) const;
 
   const Transducer& model() const { return *model_; }
   const std::shared_ptr<const Fbank>& fbank() const { return fbank_; }
+  const SentencePieceEncoder& pieces() const { return *pieces_; }
   double frame_seconds() const;  // duration of an encoder frame
+
+  // The phrases in symbols of this model; null when there are none.
+  Result<std::shared_ptr<const BiasingGraph>> MakeBiasing(const std::vector<BiasingText>& phrases) const;
 
  private:
   Recognizer() = default;
@@ -42,26 +81,37 @@ class Recognizer : public std::enable_shared_from_this<Recognizer> {
 
   std::unique_ptr<const Transducer> model_;
   std::shared_ptr<const Fbank> fbank_;
+  std::unique_ptr<const SentencePieceEncoder> pieces_;
 };
 
-// One utterance; one thread at a time. Text and words do not depend on how the audio is cut.
+// Utterances one after another; one thread at a time. Words, finals and endpoints do not depend on how the audio is
+// cut; partials come at most once a call. Times are seconds from the start of the stream.
 class RecognizerStream {
  public:
-  explicit RecognizerStream(std::shared_ptr<const Recognizer> recognizer);
+  RecognizerStream(std::shared_ptr<const Recognizer> recognizer, const StreamOptions& options,
+                   std::shared_ptr<const BiasingGraph> biasing);
   ~RecognizerStream();
 
   // samples: (count) mono, finite, +-1 is full scale. sample_rate in Hz, the same in all calls of a stream. On an error
   // the stream is as before the call.
   Status AcceptWaveform(const float* samples, size_t count, int sample_rate);
 
-  // The text so far.
+  // Phrases from the next utterance on, or from now when no symbol of this one has come yet.
+  Status SetBiasing(const std::vector<BiasingText>& phrases);
+
+  // What happened since the last call, oldest first.
+  std::vector<RecognitionEvent> TakeEvents();
+
+  // The text so far, of all utterances.
   std::string Partial() const;
 
-  // Ends the utterance: the last look-ahead sees normalised-zero frames. Calling it again gives the same result.
+  // Ends the stream: the last look-ahead sees normalised-zero frames. The result is that of all utterances. Calling it
+  // again gives the same.
   RecognitionResult Finish();
 
   bool finished() const;
-  const std::vector<DecodedToken>& tokens() const;
+  // Of all utterances, the last one so far.
+  std::vector<DecodedToken> tokens() const;
 
  private:
   struct State;

@@ -17,23 +17,31 @@ from sottovoce.errors import (
     SottovoceError,
     UnsupportedError,
 )
+from sottovoce.events import Alternative, EndpointEvent, Event, FinalEvent, IntentEvent, PartialEvent, Word
 from sottovoce.intent_parser import Intent, IntentParser, ParseResult, Slot
-from sottovoce.recognizer import RecognitionResult, Recognizer, Word
+from sottovoce.recognizer import RecognitionResult, Recognizer, RecognizerStream
 from sottovoce.tokenizer import Encoding, Tokenizer
 
 __all__ = [
+    "Alternative",
     "Artifact",
     "Assistant",
     "DataError",
     "Encoding",
+    "EndpointEvent",
+    "Event",
+    "FinalEvent",
     "InputOutputError",
     "Intent",
+    "IntentEvent",
     "IntentParser",
     "InvalidInputError",
     "ModelNotFoundError",
     "ParseResult",
+    "PartialEvent",
     "RecognitionResult",
     "Recognizer",
+    "RecognizerStream",
     "Slot",
     "SottovoceError",
     "Tokenizer",

@@ -87,7 +87,18 @@ class Recognizer:
     ) -> tuple[str, list[tuple[str, float, float, float]]]:
         """(text, words as (text, start seconds, end seconds, confidence))."""
 
-    def stream(self) -> RecognizerStream: ...
+    def stream(
+        self,
+        beam: int = 1,
+        alternatives: int = 1,
+        biasing: list[tuple[str, float]] = [],
+        endpoint_silence: float = 0.0,
+        endpoint_min_speech: float = 0.0,
+        endpoint_max: float = 0.0,
+    ) -> RecognizerStream:
+        """Seconds of 0 mean no such rule."""
+
+    def encode_text(self, text: str) -> list[int]: ...
     @property
     def sample_rate(self) -> int: ...
     @property
@@ -97,6 +108,10 @@ class Recognizer:
 
 class RecognizerStream:
     def accept_waveform(self, samples: NDArray[np.float32], sample_rate: int) -> None: ...
+    def set_biasing(self, phrases: list[tuple[str, float]]) -> None: ...
+    def poll(self) -> list[tuple[Any, ...]]:
+        """Tuples that `sottovoce.events.stream_event` reads."""
+
     def finish(self) -> tuple[str, list[tuple[str, float, float, float]]]: ...
     @property
     def partial(self) -> str: ...
@@ -154,6 +169,9 @@ class TransducerEncoder:
     def stride(self) -> int: ...
     @property
     def look_ahead(self) -> int: ...
+    @property
+    def cache_bytes(self) -> int:
+        """What a stream costs, beside the scratch that streams share."""
     @property
     def dim(self) -> int: ...
     @property

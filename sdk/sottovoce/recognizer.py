@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sottovoce import _native
 from sottovoce.audio import as_samples, read_wav
 from sottovoce.errors import InvalidInputError
+from sottovoce.events import EndpointEvent, FinalEvent, PartialEvent, Word, stream_event
 from sottovoce.models import resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from sottovoce.audio import FloatArray
-
-
-class Word(NamedTuple):
-    """A recognized word: its times in seconds from the start of the audio, and the model's confidence in [0, 1]."""
-
-    text: str
-    start: float
-    end: float
-    confidence: float
 
 
 class RecognitionResult(NamedTuple):
@@ -57,8 +51,26 @@ def load_audio(
     return as_samples(path_or_samples), default_rate if sample_rate is None else sample_rate
 
 
+DEFAULT_BOOST = 1.5  # natural logarithm, a symbol
+
+
+def biasing_phrases(
+    phrases: Iterable[str | tuple[str, float]], boost: float = DEFAULT_BOOST
+) -> list[tuple[str, float]]:
+    """Return (phrase, boost) pairs; InvalidInputError for anything that is neither text nor such a pair."""
+    pairs: list[tuple[str, float]] = []
+    for item in [phrases] if isinstance(phrases, str) else phrases:
+        if isinstance(item, str):
+            pairs.append((item.lower(), float(boost)))
+        elif isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str):
+            pairs.append((item[0].lower(), float(item[1])))
+        else:
+            raise InvalidInputError(f"biasing: wanted a phrase or (phrase, boost), found {item!r}")
+    return pairs
+
+
 class RecognizerStream:
-    """One utterance as it comes. The result does not depend on how the audio is cut; use one thread at a time."""
+    """Utterances as they come. Finals and endpoints do not depend on how the audio is cut; use one thread at a time."""
 
     def __init__(self, native: _native.RecognizerStream, default_rate: int) -> None:
         """Wrap a native stream; use :meth:`Recognizer.stream`."""
@@ -76,6 +88,30 @@ class RecognizerStream:
             InvalidInputError: NaN, more than one dimension, another rate than before, or the stream is finished.
         """
         self._native.accept_waveform(as_samples(samples), self._default_rate if sample_rate is None else sample_rate)
+
+    def push(
+        self, samples: npt.ArrayLike, sample_rate: int | None = None
+    ) -> list[PartialEvent | FinalEvent | EndpointEvent]:
+        """Take the next samples, as :meth:`accept_waveform` does, and return what they brought, oldest event first."""
+        self.accept_waveform(samples, sample_rate)
+        return self.events()
+
+    def events(self) -> list[PartialEvent | FinalEvent | EndpointEvent]:
+        """Return the events since the last call, oldest first; a partial only when the text changed."""
+        return [stream_event(event) for event in self._native.poll()]
+
+    def flush(self) -> list[PartialEvent | FinalEvent | EndpointEvent]:
+        """End the stream and return the last events: the final of an utterance that was open."""
+        self._native.finish()
+        return self.events()
+
+    def set_biasing(self, phrases: Iterable[str | tuple[str, float]], boost: float = DEFAULT_BOOST) -> None:
+        """Boost other phrases from the next utterance on; from now, when no symbol of this one has come yet.
+
+        Raises:
+            InvalidInputError: a phrase without text, a boost outside [-100, 100].
+        """
+        self._native.set_biasing(biasing_phrases(phrases, boost))
 
     @property
     def partial(self) -> str:
@@ -130,9 +166,40 @@ class Recognizer:
         """Seconds of audio after an encoder frame that it depends on."""
         return self._native.look_ahead_seconds
 
-    def stream(self) -> RecognizerStream:
-        """Start an utterance."""
-        return RecognizerStream(self._native.stream(), self.sample_rate)
+    def stream(
+        self,
+        *,
+        beam: int = 1,
+        alternatives: int = 1,
+        biasing: Iterable[str | tuple[str, float]] = (),
+        biasing_boost: float = DEFAULT_BOOST,
+        endpoint_silence: float | None = None,
+        endpoint_min_speech: float = 0.1,
+        endpoint_max: float | None = None,
+    ) -> RecognizerStream:
+        """Start a stream of utterances.
+
+        Args:
+            beam: hypotheses that the search keeps, 1 to 64; 1 is greedy search.
+            alternatives: hypotheses that a final event lists, at most ``beam``.
+            biasing: phrases that are likelier here than the model thinks, or (phrase, boost) pairs.
+            biasing_boost: natural logarithm added for every symbol of a phrase, in [-100, 100].
+            endpoint_silence: seconds without a symbol that end an utterance; None ends none.
+            endpoint_min_speech: seconds from the first symbol to the last, below which silence ends nothing.
+            endpoint_max: seconds from the first symbol after which an utterance ends anyhow; None: any length.
+
+        Raises:
+            InvalidInputError: an option out of range, or a phrase without text.
+        """
+        native = self._native.stream(
+            beam=beam,
+            alternatives=alternatives,
+            biasing=biasing_phrases(biasing, biasing_boost),
+            endpoint_silence=endpoint_silence or 0.0,
+            endpoint_min_speech=endpoint_min_speech,
+            endpoint_max=endpoint_max or 0.0,
+        )
+        return RecognizerStream(native, self.sample_rate)
 
     def transcribe(
         self, path_or_samples: str | os.PathLike[str] | npt.ArrayLike, sample_rate: int | None = None

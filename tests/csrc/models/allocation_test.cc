@@ -86,4 +86,39 @@ TEST_CASE("a stream that exists allocates nothing, alone or with others") {
   }
 }
 
+TEST_CASE("scratch is lent, not copied: nothing is allocated while no more is out than before") {
+  auto artifact = Artifact::OpenFile(std::string(SV_TEST_DATA) + "/transducer_tiny/xl_ternary.gguf");
+  REQUIRE_MESSAGE(artifact.ok(), artifact.status().message());
+  auto loaded = Transducer::Load(*artifact);
+  REQUIRE_MESSAGE(loaded.ok(), loaded.status().message());
+  const Transducer& model = **loaded;
+  const TransducerEncoder& encoder = model.encoder();
+  const TransducerScratch* first = nullptr;
+  {
+    ScratchLease one = model.BorrowScratch(), two = model.BorrowScratch();
+    first = &*one;
+    CHECK(first != &*two);
+  }
+  EncoderCache caches[3];
+  LabelCache labels[3];
+  for (EncoderCache& cache : caches) encoder.Start(cache);
+  for (LabelCache& cache : labels) model.StartLabels(cache, model.BorrowScratch()->labels);
+  const size_t mels = static_cast<size_t>(model.config().num_mels);
+  const std::vector<float> features(static_cast<size_t>(encoder.max_frames()) * mels, 0.5f);
+  std::vector<float> wanted;
+  const long before = allocations;
+  for (int turn = 0; turn < 6; ++turn) {
+    ScratchLease idle = model.BorrowScratch(), lent = model.BorrowScratch();
+    EncoderRows rows{&caches[turn % 3], features.data(), encoder.max_frames(), 0};
+    const int outputs = encoder.ForwardBatch(&rows, 1, lent->encoder, lent->encoded.data());
+    REQUIRE(outputs > 0);
+    model.ProjectEncoded(lent->encoded.data(), outputs, lent->encoder.activations, lent->projected.data());
+    const LabelRow label{&labels[turn % 3], 1};
+    model.AppendLabels(&label, 1, lent->labels);
+    const JoinRow join{&labels[turn % 3], lent->projected.data()};
+    model.JoinRows(&join, 1, lent->labels);
+  }
+  CHECK(allocations == before);
+}
+
 }  // namespace sottovoce

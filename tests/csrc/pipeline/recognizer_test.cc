@@ -70,7 +70,7 @@ Tokens Copy(const RecognizerStream& stream) {
 
 template <typename Sizes>
 Tokens Decode(const Recognizer& recognizer, const std::vector<float>& x, int rate, Sizes sizes) {
-  auto stream = recognizer.CreateStream();
+  auto stream = recognizer.CreateStream().value();
   for (size_t at = 0; at < x.size();) {
     const size_t count = std::min<size_t>(x.size() - at, sizes());
     const Status status = stream->AcceptWaveform(x.data() + at, count, rate);
@@ -90,7 +90,7 @@ TEST_CASE("the tokens are the torch reference's") {
     REQUIRE(!golden.empty());
     const std::vector<float>& wanted = golden.at("tokens");
     const auto recognizer = Open(kind);
-    auto stream = recognizer->CreateStream();
+    auto stream = recognizer->CreateStream().value();
     const std::vector<float> x = Tone();
     REQUIRE(stream->AcceptWaveform(x.data(), x.size(), 16000).ok());
     const RecognitionResult result = stream->Finish();
@@ -118,6 +118,52 @@ TEST_CASE("tokens, times and probabilities are bit-equal for any chunking and an
   }
 }
 
+TEST_CASE("a beam is at least as likely as greedy search, and the same for any chunking") {
+  const auto recognizer = Open("f32");
+  for (unsigned seed : {1u, 2u, 3u}) {
+    const std::vector<float> x = Noise(24000, seed);
+    const auto decode = [&](int beam, size_t chunk) {
+      StreamOptions options;
+      options.beam_size = beam;
+      options.alternatives = beam;
+      auto stream = recognizer->CreateStream(options).value();
+      for (size_t at = 0; at < x.size(); at += chunk) {
+        REQUIRE(stream->AcceptWaveform(x.data() + at, std::min(chunk, x.size() - at), 16000).ok());
+      }
+      stream->Finish();
+      const std::vector<RecognitionEvent> events = stream->TakeEvents();
+      REQUIRE(events.size() == 1);
+      return events[0];
+    };
+    const RecognitionEvent greedy = decode(1, 4000), beam = decode(4, 4000), cut = decode(4, 333);
+    REQUIRE(!beam.alternatives.empty());
+    // Greedy search counts one alignment and without its blanks: it can only look likelier by the latter.
+    CHECK(beam.alternatives.size() <= 4);
+    for (size_t i = 1; i < beam.alternatives.size(); ++i) {
+      CHECK(beam.alternatives[i - 1].log_prob >= beam.alternatives[i].log_prob);
+    }
+    CHECK(beam.result.text == cut.result.text);
+    CHECK(beam.alternatives[0].log_prob == cut.alternatives[0].log_prob);
+    CHECK(!greedy.result.text.empty());
+  }
+}
+
+TEST_CASE("options out of range and phrases without text are refused") {
+  const auto recognizer = Open("f32");
+  StreamOptions options;
+  options.beam_size = 0;
+  CHECK(recognizer->CreateStream(options).status().message().find("beam: wanted 1 to 64, found 0") == 0);
+  options.beam_size = 2;
+  options.alternatives = 3;
+  CHECK(recognizer->CreateStream(options).status().message().find("alternatives") == 0);
+  options = {};
+  options.endpoint.silence_seconds = -1.0;
+  CHECK(recognizer->CreateStream(options).status().message().find("endpoint silence") == 0);
+  options = {};
+  options.biasing = {{"  ", 1.0f}};
+  CHECK(recognizer->CreateStream(options).status().message().find("biasing phrase: wanted text") == 0);
+}
+
 TEST_CASE("streams on several threads give the serial answers") {
   const auto recognizer = Open("int8");
   std::vector<Tokens> serial(4), parallel(4);
@@ -134,7 +180,7 @@ TEST_CASE("streams on several threads give the serial answers") {
 TEST_CASE("nothing is allocated once the stream exists") {
   for (const char* kind : {"f32", "int8"}) {
     const auto recognizer = Open(kind);
-    auto stream = recognizer->CreateStream();
+    auto stream = recognizer->CreateStream().value();
     const std::vector<float> x = Noise(24000, 1);
     REQUIRE(stream->AcceptWaveform(x.data(), 100, 16000).ok());
     const long before = allocations;
@@ -151,7 +197,7 @@ TEST_CASE("nothing is allocated once the stream exists") {
 TEST_CASE("what a stream refuses, and that it goes on afterwards") {
   const auto recognizer = Open("f32");
   std::vector<float> x(1600, 0.0f);
-  auto stream = recognizer->CreateStream();
+  auto stream = recognizer->CreateStream().value();
   CHECK(stream->AcceptWaveform(nullptr, 0, 16000).ok());
   CHECK(stream->AcceptWaveform(x.data(), x.size(), 7999).code() == StatusCode::kInvalidArgument);
   CHECK(stream->AcceptWaveform(x.data(), x.size(), 192001).code() == StatusCode::kInvalidArgument);
@@ -169,7 +215,7 @@ TEST_CASE("what a stream refuses, and that it goes on afterwards") {
 TEST_CASE("no audio, one sample and absurd loudness have a result") {
   const auto recognizer = Open("int8");
   CHECK(recognizer->Recognize(nullptr, 0, 16000)->text.empty());
-  CHECK(recognizer->CreateStream()->Finish().words.empty());
+  CHECK(recognizer->CreateStream().value()->Finish().words.empty());
   const float one = 0.5f;
   CHECK(recognizer->Recognize(&one, 1, 16000)->text.empty());
   const std::vector<float> loud(16000, 1e30f);

@@ -1,0 +1,75 @@
+// Scratch of a transducer's calls, lent for as long as a call lasts, so that a stream costs its caches alone.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "models/transducer_encoder.h"
+
+namespace sottovoce {
+
+// Scratch of predictor and joiner; one for any number of caches that are not computed at the same moment.
+struct LabelWorkspace : CausalWorkspace {
+  std::vector<float> embedding;       // (rows, embedding_dim)
+  std::vector<float> label_hidden;    // (rows, model_dim)
+  std::vector<float> projected_rows;  // (rows, joiner_dim)
+  std::vector<float> joined;          // (rows, joiner_dim)
+  std::vector<float> logits;          // (rows, vocab_size)
+  std::vector<LayerRows> layer_rows;  // (rows)
+};
+
+// Room for one stream's call of TransducerEncoder::max_frames() feature frames and what search makes of it, a label
+// history at a time.
+struct TransducerScratch {
+  EncoderWorkspace encoder;
+  LabelWorkspace labels;
+  std::vector<float> encoded;    // (max_outputs, encoder_dim)
+  std::vector<float> projected;  // (max_outputs, joiner_dim)
+};
+
+// The scratch that nobody uses now. Any number of threads.
+class ScratchPool {
+ public:
+  std::unique_ptr<TransducerScratch> Take() {  // null: there is none
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (free_.empty()) return nullptr;
+    auto scratch = std::move(free_.back());
+    free_.pop_back();
+    return scratch;
+  }
+  void Give(std::unique_ptr<TransducerScratch> scratch) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    free_.push_back(std::move(scratch));
+  }
+  // One more will come: Give must not allocate then.
+  void Expect() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    free_.reserve(++total_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<TransducerScratch>> free_;
+  size_t total_ = 0;
+};
+
+// Gives its scratch back at the end of its life; must not outlive the model.
+class ScratchLease {
+ public:
+  ScratchLease(ScratchPool* pool, std::unique_ptr<TransducerScratch> scratch)
+      : pool_(pool), scratch_(std::move(scratch)) {}
+  ScratchLease(ScratchLease&&) = default;
+  ScratchLease& operator=(ScratchLease&&) = delete;
+  ~ScratchLease() {
+    if (scratch_ != nullptr) pool_->Give(std::move(scratch_));
+  }
+  TransducerScratch* operator->() const { return scratch_.get(); }
+  TransducerScratch& operator*() const { return *scratch_; }
+
+ private:
+  ScratchPool* pool_;
+  std::unique_ptr<TransducerScratch> scratch_;
+};
+
+}  // namespace sottovoce
