@@ -161,6 +161,14 @@ def test_bench(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["isa"] in run(capsys, "bench", "nlu", "--runs", "3")
 
 
+def test_bench_asr(capsys: pytest.CaptureFixture[str]) -> None:
+    audio = str(RECORDINGS[0])
+    document = json.loads(run(capsys, "bench", "asr", "--json", "--runs", "2", "--audio", audio))
+    assert document["threads"] == 1 and document["audio_seconds"] > 1
+    assert 0 < document["real_time_factor_cpu"] < 1 and 0 < document["chunk_median_ms"] <= document["chunk_p95_ms"]
+    assert "real-time factor" in run(capsys, "bench", "asr", "--runs", "1")
+
+
 # ---- speech ----
 
 

@@ -183,6 +183,12 @@ def test_streams_in_one_call_get_what_each_gets_alone(network: tuple[str, Transd
             assert np.array_equal(stream.push(x[at : at + 8]), got)
 
 
+def test_a_stream_of_the_small_preset_costs_less_than_half_a_megabyte(tmp_path: Path) -> None:
+    features = preset("small").features
+    model = Transducer(dataclasses.replace(preset("small").model, vocab_size=5)).eval()
+    assert encoder_of((features, model), "int8", tmp_path).cache_bytes < 0.45e6  # the rest: labels, samples, results
+
+
 def test_train_asr_takes_a_preset_and_the_config_over_it(tmp_path: Path) -> None:
     def configured(*options: str) -> RecipeConfig:
         parser = argparse.ArgumentParser()

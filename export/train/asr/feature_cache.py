@@ -77,7 +77,15 @@ def cache_features(
             source.path.stat().st_size,
             source.path.stat().st_mtime_ns,
         ],
-        "options": [preset, copies, asdict(perturbation or PerturbationConfig()), max_seconds, seed, len(around.noises), len(around.rooms)],
+        "options": [
+            preset,
+            copies,
+            asdict(perturbation or PerturbationConfig()),
+            max_seconds,
+            seed,
+            len(around.noises),
+            len(around.rooms),
+        ],
     }
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     name = source.path.parent.name + (f"-{source.split}" if source.split else "")

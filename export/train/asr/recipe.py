@@ -50,6 +50,7 @@ class RecipeConfig:
     ctc_weight: float = 0.3
     flat_start_hours: float = 1.0  # audio on which labels spread evenly over the speech guide the encoder
     ctc_first_hours: float = 3.0  # audio on which only CTC trains the encoder: it aligns sooner, and a step costs less
+    bfloat16: bool = False  # matrix products of training in bfloat16: nearly twice as fast on a CPU that has them
     seed: int = 1
     checkpoint_minutes: float = 3.0
     dev_steps: int = 500  # between two looks at the dev sets
@@ -189,9 +190,10 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        encoded, frame_lengths = self.model.encoder(features, lengths)
+        with self._autocast():
+            encoded, frame_lengths = self.model.encoder(features, lengths)
+            log_probs = self.ctc(encoded).float().log_softmax(-1)
         labels = float(target_lengths.sum())
-        log_probs = self.ctc(encoded).log_softmax(-1)
         ctc = ctc_loss(log_probs, targets, frame_lengths, target_lengths).sum() / labels
         loss = torch.zeros(())
         total = ctc
@@ -204,7 +206,8 @@ class Trainer:
             if self.config.augment is not None:
                 masked = torch.rand(targets.shape, generator=generator) < self.config.augment.label_mask
                 inputs = targets.masked_fill(masked, BLANK)
-            logits = self.model.join(encoded, inputs)
+            with self._autocast():
+                logits = self.model.join(encoded, inputs)
             loss = transducer_loss(logits, targets, frame_lengths, target_lengths).sum() / labels
             total = loss + self.config.ctc_weight * ctc
         self.optimizer.zero_grad()
@@ -216,6 +219,9 @@ class Trainer:
         decay = min(self.config.ema_decay, (1 + self.step_number) / (10 + self.step_number))
         torch._foreach_lerp_(self.average, [p.detach() for p in self.model.parameters()], 1 - decay)
         return float(loss.detach()), float(ctc.detach())
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16)
 
     def learning_rate(self) -> float:
         """Linear warm-up by steps, then a cosine over the audio seen (or the time, with `minutes`)."""

@@ -11,7 +11,6 @@ from sottovoce.export.data.bio_directory import Utterance
 from sottovoce.export.train.asr.manifest import Floats
 from sottovoce.export.train.assistant.intents import Sentence
 
-
 EXCHANGE = 1.6  # of words with nothing in common: less than leaving one out and putting one in
 
 

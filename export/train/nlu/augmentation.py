@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sottovoce.export.data.bio_directory import Utterance
 from sottovoce.export.nlu_metrics import slot_spans
+
+_Augmenter = TypeVar("_Augmenter", bound="Augmenter")
 
 
 @dataclass
@@ -25,8 +28,8 @@ class Augmenter:
 
     @classmethod
     def collect(
-        cls, utterances: Sequence[Utterance], neighbours: Mapping[str, Sequence[str]] | None = None
-    ) -> Augmenter:
+        cls: type[_Augmenter], utterances: Sequence[Utterance], neighbours: Mapping[str, Sequence[str]] | None = None
+    ) -> _Augmenter:
         """Gathers the slot values of a training set."""
         values: dict[str, dict[tuple[str, ...], None]] = {}
         for utterance in utterances:
