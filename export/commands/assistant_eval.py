@@ -22,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--noise", action="append", default=[], metavar="PATH[:SPLIT]", help="recordings of noise to mix in")
     add("--snr", type=float, action="append", metavar="DB", help="signal to noise; may be repeated (default: 12)")
     add("--seed", type=int, default=1)
+    add("--beam", type=int, default=1, metavar="N", help="hypotheses that the search keeps, 1 to 64 (default: 1)")
+    add("--no-biasing", action="store_true", help="leave the assistant's phrases out")
     add("--limit", type=int, default=0, metavar="N", help="only the first N commands")
     add("--outcomes", metavar="FILE", help="write what was wanted and understood, one JSON object a line")
     add("--json", action="store_true", help="print one JSON object: a list under `sets`")
@@ -35,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from sottovoce.export.train.asr.command import load_noises
     from sottovoce.export.train.assistant.evaluation import evaluate_commands, read_commands, runtime_assistant
 
-    understand = runtime_assistant(options.bundle)
+    understand = runtime_assistant(options.bundle, beam=options.beam, biasing=not options.no_biasing)
     commands = read_commands(options.data)[: options.limit or None]
     noises = load_noises(options.noise)
     reports, lines = [], []

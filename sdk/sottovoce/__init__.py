@@ -8,7 +8,7 @@
 
 from sottovoce._native import __version__
 from sottovoce.artifact import Artifact
-from sottovoce.assistant import Assistant, Understanding
+from sottovoce.assistant import Assistant, ResolvedSlot, Understanding
 from sottovoce.errors import (
     DataError,
     InputOutputError,
@@ -42,6 +42,7 @@ __all__ = [
     "RecognitionResult",
     "Recognizer",
     "RecognizerStream",
+    "ResolvedSlot",
     "Slot",
     "SottovoceError",
     "Tokenizer",

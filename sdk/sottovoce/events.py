@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
-    from sottovoce.intent_parser import Intent, ParseResult, Slot
+    from sottovoce.assistant import ResolvedSlot
+    from sottovoce.intent_parser import Intent, ParseResult
 
 
 class Word(NamedTuple):
@@ -87,20 +88,20 @@ class EndpointEvent(_EndpointFields):
 class _IntentFields(NamedTuple):
     text: str
     intent: Intent
-    slots: tuple[Slot, ...]
+    slots: tuple[ResolvedSlot, ...]
     out_of_scope: bool
     parse: ParseResult
 
 
 class IntentEvent(_IntentFields):
-    """What a final transcript means."""
+    """What a final transcript means; ``parse`` has the slots as heard."""
 
     __slots__ = ()
     kind: ClassVar[str] = "intent"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and dictionaries, ready for ``json.dumps``."""
-        return {"kind": self.kind, **self.parse.to_dict()}
+        return {"kind": self.kind, **self.parse.to_dict(), "slots": [slot._asdict() for slot in self.slots]}
 
 
 Event = PartialEvent | FinalEvent | EndpointEvent | IntentEvent

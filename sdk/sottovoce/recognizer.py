@@ -12,7 +12,7 @@ from sottovoce.events import EndpointEvent, FinalEvent, PartialEvent, Word, stre
 from sottovoce.models import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
 
@@ -52,6 +52,7 @@ def load_audio(
 
 
 DEFAULT_BOOST = 1.5  # natural logarithm, a symbol
+LISTEN_SILENCE = 0.8  # seconds that end an utterance of a live source
 
 
 def biasing_phrases(
@@ -201,18 +202,46 @@ class Recognizer:
         )
         return RecognizerStream(native, self.sample_rate)
 
+    def listen(
+        self, chunks: Iterable[npt.ArrayLike], sample_rate: int | None = None, **options: Any
+    ) -> Iterator[PartialEvent | FinalEvent | EndpointEvent]:
+        """Yield the events of a live source until it ends: :func:`sottovoce.microphone`, or any chunks of samples.
+
+        Args:
+            chunks: (n,) mono samples each, float32 in +-1 or int16; any n.
+            sample_rate: Hz; None is ``chunks.sample_rate`` where the source tells, and else the model's own.
+            options: as for :meth:`stream`; here ``endpoint_silence`` is 0.8 seconds unless given.
+
+        Raises:
+            InvalidInputError: as :meth:`stream` and :meth:`RecognizerStream.push`.
+        """
+        rate = getattr(chunks, "sample_rate", None) if sample_rate is None else sample_rate
+        stream = self.stream(**{"endpoint_silence": LISTEN_SILENCE} | options)
+        for chunk in chunks:
+            yield from stream.push(chunk, rate)
+        yield from stream.flush()
+
     def transcribe(
-        self, path_or_samples: str | os.PathLike[str] | npt.ArrayLike, sample_rate: int | None = None
+        self,
+        path_or_samples: str | os.PathLike[str] | npt.ArrayLike,
+        sample_rate: int | None = None,
+        *,
+        beam: int = 1,
+        biasing: Iterable[str | tuple[str, float]] = (),
+        biasing_boost: float = DEFAULT_BOOST,
     ) -> RecognitionResult:
         """Return what is said in a WAV file or in (n,) mono samples, float32 in +-1 or int16.
 
         Args:
             path_or_samples: no samples at all give an empty text.
             sample_rate: Hz of the samples, 8000 to 192000; None is the model's own (16000), and for a file its header's.
+            beam: as for :meth:`stream`, and so ``biasing`` and ``biasing_boost``.
 
         Raises:
-            InvalidInputError: NaN, more than one dimension, a rate out of range.
+            InvalidInputError: NaN, more than one dimension, a rate or an option out of range.
             ModelNotFoundError, DataError, UnsupportedError: as :func:`sottovoce.audio.read_wav`.
         """
         samples, rate = load_audio(path_or_samples, sample_rate, self.sample_rate)
-        return _result(self._native.recognize(samples, rate))
+        stream = self.stream(beam=beam, biasing=biasing, biasing_boost=biasing_boost)
+        stream.accept_waveform(samples, rate)
+        return stream.finish()

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import torch
 
-from sottovoce import Artifact, IntentParser, Recognizer
+from sottovoce import Artifact, Assistant, IntentParser, Recognizer
 from sottovoce.errors import DataError, UnsupportedError
 from sottovoce.export.cli import main
 from sottovoce.export.train.assistant.adapt import AdaptSettings
@@ -232,6 +232,7 @@ def test_the_command_makes_an_assistant(tmp_path: Path) -> None:
     )
     out = tmp_path / "out"
     bundle = train_assistant(domain, "en-micro", "snips-en", out, settings=settings)
+    assert Assistant.from_pretrained(out / "assistant.zip").biasing == Assistant.from_pretrained(bundle).biasing
     description = json.loads((bundle / "assistant.json").read_text())
     assert description["name"] == "lamp"
     assert {entry["phrase"] for entry in description["biasing"]} == {"kitchen", "living room", "parlour"}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sottovoce.assistant_bundle import FORMAT, MANIFEST, VERSION
 from sottovoce.export.train.assistant.intents import Domain
 
-FORMAT = "sottovoce-assistant"
-VERSION = 1
-MANIFEST = "assistant.json"
 BOOST = 1.0
 MAX_PHRASES = 500
 
@@ -62,3 +61,15 @@ def write_bundle(
     temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(temporary, folder / MANIFEST)
     return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def write_single_file(folder: Path, path: Path) -> int:
+    """Write the bundle in `folder` as one file, an uncompressed zip, and return its size in bytes."""
+    content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    temporary = path.with_name(f".{path.name}.part")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in (MANIFEST, content["recognizer"], content["parser"]):
+            entry = zipfile.ZipInfo(name)  # without a time: the same bundle, the same bytes
+            archive.writestr(entry, (folder / name).read_bytes())
+    os.replace(temporary, path)
+    return path.stat().st_size

@@ -168,14 +168,22 @@ def summarise(outcomes: Sequence[Outcome]) -> AssistantReport:
     )
 
 
-def runtime_assistant(name_or_path: str) -> Understand:
-    """Return the shipped runtime on a bundle. Raises what `Assistant.from_pretrained` raises."""
+def runtime_assistant(name_or_path: str, *, beam: int = 1, biasing: bool = True) -> Understand:
+    """Return the shipped runtime on a bundle, with slots resolved to declared values.
+
+    Args:
+        beam: hypotheses that the search keeps.
+        biasing: False leaves the bundle's phrases out.
+
+    Raises:
+        SottovoceError: as `Assistant.from_pretrained`.
+    """
     from sottovoce import Assistant
 
     assistant = Assistant.from_pretrained(name_or_path)
 
     def understand(samples: Floats) -> tuple[str, str, Mapping[str, str]]:
-        result = assistant.understand(samples, SAMPLE_RATE)
-        return result.text, result.intent.name, {slot.name: slot.value for slot in result.slots}
+        result = assistant.understand(samples, SAMPLE_RATE, beam=beam, biasing=None if biasing else ())
+        return result.text, result.intent.name, {slot.name: slot.resolved for slot in result.slots}
 
     return understand

@@ -2,7 +2,7 @@
 
 OUT/speech    sentences spoken by many voices          OUT/adapt    the recognizer's checkpoint
 OUT/heard     sentences as the recognizer hears them   OUT/parser   the parser's checkpoints
-OUT/bundle    the assistant
+OUT/bundle    the assistant                          OUT/assistant.zip   the same as one file
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sottovoce.export.train.asr.export import export_checkpoint
 from sottovoce.export.train.asr.manifest import Floats, Source, load_audio, read_manifest
 from sottovoce.export.train.asr.perturbation import Surroundings, perturb
 from sottovoce.export.train.assistant.adapt import NOISY, AdaptSettings, adapt_recognizer
-from sottovoce.export.train.assistant.bundle import biasing_phrases, write_bundle
+from sottovoce.export.train.assistant.bundle import biasing_phrases, write_bundle, write_single_file
 from sottovoce.export.train.assistant.confusion import confused_utterances
 from sottovoce.export.train.assistant.intents import Domain
 from sottovoce.export.train.assistant.parser import ParserSettings, train_parser
@@ -136,6 +136,7 @@ def train_assistant(
         licence=domain.licence,
         attribution=credits,
     )
+    write_single_file(folder, out / "assistant.zip")
     return folder
 
 
