@@ -30,6 +30,7 @@ FEATURES = {
     "learned_steps": "a learned quantization step for the input of every product (bert.input_quantizer = stepped)",
     "asymmetric_activations": "activations quantized from their minimum to their maximum (bert.asymmetric_inputs)",
     "4_bit_activations": "4-bit activations (bert.activation_bits = 4)",
+    "ghost_features": "convolutions over the tokens after attention and feed-forward (bert.ghost_features)",
     "attention_operand_tensors": "a learned quantizer for every operand of attention (bert.attention_quantizer)",
 }
 RUNTIME_FEATURES: frozenset[str] = frozenset()
@@ -65,6 +66,7 @@ def bert_entries(metadata: Mapping[str, Any]) -> list[Entry]:
     for key, choices in _CHOICES.items():
         if metadata.get(key, choices[0]) not in choices:
             raise DataError(f"{key}: wanted {' or '.join(choices)}, found {metadata[key]!r}")
+    ghosts = size("ghost_features") if metadata.get("bert.ghost_features") else 0
     relative = metadata.get("bert.position") == "relative"
     if relative:
         size("max_relative_position")
@@ -83,9 +85,11 @@ def bert_entries(metadata: Mapping[str, Any]) -> list[Entry]:
             Entry(f"{prefix}.attention.key", "product", (qkv, hidden)),
             Entry(f"{prefix}.attention.value", "product", (qkv, hidden)),
             Entry(f"{prefix}.attention.output", "product", (hidden, qkv)),
+            *_ghost(f"{prefix}.attention", ghosts, hidden),
             *_norm(f"{prefix}.attention.norm", hidden),
             Entry(f"{prefix}.ffn.up", "product", (ffn, hidden)),
             Entry(f"{prefix}.ffn.down", "product", (hidden, ffn)),
+            *_ghost(f"{prefix}.ffn", ghosts, hidden),
             *_norm(f"{prefix}.ffn.norm", hidden),
         ]
     if metadata.get("bert.pooler_activation") != "none":
@@ -98,12 +102,16 @@ def bert_entries(metadata: Mapping[str, Any]) -> list[Entry]:
 
 def _quantizers(metadata: Mapping[str, Any], entries: list[Entry]) -> Iterator[Entry]:
     """Learned numbers of the activation quantizers: (low, high) or a step, a half of a split weight."""
-    halves = metadata_size(metadata, "bert.weight_halves") if "bert.weight_halves" in metadata else 1
+    halves = dict.fromkeys(
+        ("encoder", "pooler"), metadata_size(metadata, "bert.weight_halves") if "bert.weight_halves" in metadata else 1
+    )
+    if "bert.pooler_halves" in metadata:
+        halves["pooler"] = metadata_size(metadata, "bert.pooler_halves")
     kind = metadata.get("bert.input_quantizer", "dynamic")
     for entry in entries:
         if entry.kind == "product" and entry.family in ("encoder", "pooler") and kind != "dynamic":
-            name, count = ("input_clip", 2 * halves) if kind == "clipped" else ("input_step", halves)
-            yield Entry(f"{entry.name}.{name}", "vector", (count,))
+            name, count = ("input_clip", 2) if kind == "clipped" else ("input_step", 1)
+            yield Entry(f"{entry.name}.{name}", "vector", (count * halves[entry.family],))
     kind = metadata.get("bert.attention_quantizer", "none")
     if kind in ("clipped", "stepped"):
         name, count = ("operand_clip", 8) if kind == "clipped" else ("operand_step", 4)
@@ -119,6 +127,7 @@ def required_features(metadata: Mapping[str, Any]) -> list[str]:
         "learned_steps": metadata.get("bert.input_quantizer") == "stepped",
         "asymmetric_activations": bool(metadata.get("bert.asymmetric_inputs")),
         "4_bit_activations": metadata.get("bert.activation_bits", 8) != 8,
+        "ghost_features": bool(metadata.get("bert.ghost_features")),
         "attention_operand_tensors": metadata.get("bert.attention_quantizer") in ("clipped", "stepped"),
     }
     return [feature for feature in FEATURES if needs[feature]]
@@ -153,6 +162,11 @@ def relative_table(max_relative_position: int, head_size: int) -> Array:
     table = np.empty((len(positions), head_size), np.float32)
     table[:, 0::2], table[:, 1::2] = np.sin(angles), np.cos(angles)[:, : head_size // 2]
     return table
+
+
+def _ghost(branch: str, features: int, width: int) -> list[Entry]:
+    """Kernels of GhostBERT's features after a branch, as logits over three tokens (export/models/ghost.py)."""
+    return [Entry(f"{branch}.ghost.weight", "vector", (features, width, 3))] if features else []
 
 
 def _norm(name: str, width: int) -> list[Entry]:

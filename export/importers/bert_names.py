@@ -8,16 +8,21 @@ from collections.abc import Mapping
 from sottovoce.errors import DataError
 from sottovoce.export.spec import Array
 
+# What a product holds; the learned quantizers of its input are there in our own checkpoints.
+_PRODUCT = r"(weight|bias|weight_2|input_clip|input_step)"
 _RENAMES = [
     (r"embeddings\.(word|position|token_type)_embeddings\.weight(|_2)", r"embeddings.\1\2"),
     (r"embeddings\.LayerNorm\.(weight|bias)", r"embeddings.norm.\1"),
-    (r"encoder\.layer\.(\d+)\.attention\.self\.(query|key|value)\.(weight|bias|weight_2)", r"layer.\1.attention.\2.\3"),
-    (r"encoder\.layer\.(\d+)\.attention\.output\.dense\.(weight|bias|weight_2)", r"layer.\1.attention.output.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.(query|key|value)\." + _PRODUCT, r"layer.\1.attention.\2.\3"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.(operand_clip|operand_step)", r"layer.\1.attention.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.ghost\.weight", r"layer.\1.attention.ghost.weight"),
+    (r"encoder\.layer\.(\d+)\.output\.ghost\.weight", r"layer.\1.ffn.ghost.weight"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.dense\." + _PRODUCT, r"layer.\1.attention.output.\2"),
     (r"encoder\.layer\.(\d+)\.attention\.output\.LayerNorm\.(weight|bias)", r"layer.\1.attention.norm.\2"),
-    (r"encoder\.layer\.(\d+)\.intermediate\.dense\.(weight|bias|weight_2)", r"layer.\1.ffn.up.\2"),
-    (r"encoder\.layer\.(\d+)\.output\.dense\.(weight|bias|weight_2)", r"layer.\1.ffn.down.\2"),
+    (r"encoder\.layer\.(\d+)\.intermediate\.dense\." + _PRODUCT, r"layer.\1.ffn.up.\2"),
+    (r"encoder\.layer\.(\d+)\.output\.dense\." + _PRODUCT, r"layer.\1.ffn.down.\2"),
     (r"encoder\.layer\.(\d+)\.output\.LayerNorm\.(weight|bias)", r"layer.\1.ffn.norm.\2"),
-    (r"pooler\.dense\.(weight|bias|weight_2)", r"pooler.\1"),
+    (r"pooler\.dense\." + _PRODUCT, r"pooler.\1"),
     (r"(intent|slot)_classifier\.(?:linear\.)?(weight|bias)", r"\1.\2"),
     (r"classifier\.(weight|bias)", r"classifier.\1"),
 ]

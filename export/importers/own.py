@@ -54,6 +54,7 @@ def load(source: Source) -> Imported:
     metadata["bert.activation_clip"] = float(model.activation_clip)
     metadata["bert.adaptive_widths"] = list(model.adaptive_widths)
     metadata["bert.adaptive_depths"] = list(model.adaptive_depths)
+    metadata.update(_variants(model))
     metadata.update({**tokenizer, **calibration, "intent.labels": labels["intent"], "slot.labels": labels["slot"]})
     if (model.num_intents, model.num_slots) != (len(labels["intent"]), len(labels["slot"])):
         raise DataError(
@@ -74,3 +75,17 @@ def load(source: Source) -> Imported:
         attribution=config.get("attribution", {}),
     )
     return Imported(Spec(ARCHITECTURE, metadata, arrays, dataclasses.asdict(model.quantization)), provenance)
+
+
+def _variants(model: BertConfig) -> dict[str, Any]:
+    """Return the metadata of what most models do not have: a key stands only where it says something."""
+    default = BertConfig(1, 1, 1, 1, 1, 1, 1, 1)
+    names = (
+        "position max_relative_position ghost_features input_quantizer activation_bits asymmetric_inputs attention_quantizer "
+        "attention_clip"
+    ).split()
+    changed = {name: getattr(model, name) for name in names if getattr(model, name) != getattr(default, name)}
+    metadata = {f"bert.{name}": list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+    if model.quantization.encoder == "split" and model.input_quantizer != "dynamic":
+        metadata |= {"bert.weight_halves": 2, "bert.pooler_halves": 2 if model.quantization.pooler == "split" else 1}
+    return metadata

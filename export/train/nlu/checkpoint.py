@@ -3,9 +3,12 @@
 `model.safetensors` holds the float32 shadow weights; whoever packs them quantizes again with export/compress/ternary.py, by
 the `quantization` kinds in the configuration. Tensor names are Hugging Face's:
 
-    bert.embeddings.{word,position,token_type}_embeddings.weight, bert.embeddings.LayerNorm.{weight,bias}
+    bert.embeddings.{word,position,token_type}_embeddings.weight, bert.embeddings.LayerNorm.{weight,bias}; with relative
+    positions no position_embeddings
     bert.encoder.layer.N.attention.self.{query,key,value}.*, bert.encoder.layer.N.attention.output.{dense,LayerNorm}.*
     bert.encoder.layer.N.intermediate.dense.*, bert.encoder.layer.N.output.{dense,LayerNorm}.*
+    ...attention.output.ghost.weight, ...output.ghost.weight (GhostBERT), X.input_clip, X.input_step of a product X and
+    ...attention.self.operand_clip, ...operand_step (learned activation quantizers)
     bert.pooler.dense.* (absent when pooler_activation is none), intent_classifier.*, slot_classifier.*
 
 `config.json`: {"format": "sottovoce-bert-intent-slot", "version": 1, "name", "model": BertConfig fields, "intent_labels",
@@ -34,8 +37,11 @@ _NAMES = [
     (r"^embeddings\.(word|position|token_type)\.", r"bert.embeddings.\1_embeddings."),
     (r"^embeddings\.norm\.", "bert.embeddings.LayerNorm."),
     (r"^layer\.(\d+)\.attention\.(query|key|value)\.", r"bert.encoder.layer.\1.attention.self.\2."),
+    (r"^layer\.(\d+)\.attention\.(operand_clip|operand_step)$", r"bert.encoder.layer.\1.attention.self.\2"),
     (r"^layer\.(\d+)\.attention\.output\.", r"bert.encoder.layer.\1.attention.output.dense."),
     (r"^layer\.(\d+)\.attention\.norm\.", r"bert.encoder.layer.\1.attention.output.LayerNorm."),
+    (r"^layer\.(\d+)\.attention\.ghost\.", r"bert.encoder.layer.\1.attention.output.ghost."),
+    (r"^layer\.(\d+)\.ffn\.ghost\.", r"bert.encoder.layer.\1.output.ghost."),
     (r"^layer\.(\d+)\.ffn\.up\.", r"bert.encoder.layer.\1.intermediate.dense."),
     (r"^layer\.(\d+)\.ffn\.down\.", r"bert.encoder.layer.\1.output.dense."),
     (r"^layer\.(\d+)\.ffn\.norm\.", r"bert.encoder.layer.\1.output.LayerNorm."),
