@@ -6,6 +6,8 @@
 'PlayMusic'
 """
 
+from typing import TYPE_CHECKING, Any
+
 from sottovoce._native import __version__
 from sottovoce.artifact import Artifact
 from sottovoce.assistant import Assistant, ResolvedSlot, Understanding
@@ -13,6 +15,7 @@ from sottovoce.errors import (
     DataError,
     InputOutputError,
     InvalidInputError,
+    MissingPackageError,
     ModelNotFoundError,
     SottovoceError,
     UnsupportedError,
@@ -22,20 +25,28 @@ from sottovoce.intent_parser import Intent, IntentParser, ParseResult, Slot
 from sottovoce.recognizer import RecognitionResult, Recognizer, RecognizerStream
 from sottovoce.tokenizer import Encoding, Tokenizer
 
+if TYPE_CHECKING:
+    from sottovoce.audio_files import AudioChunks, audio_chunks, read_audio
+    from sottovoce.microphone_input import InputDevice, Microphone, input_devices, microphone
+
 __all__ = [
     "Alternative",
     "Artifact",
     "Assistant",
+    "AudioChunks",
     "DataError",
     "Encoding",
     "EndpointEvent",
     "Event",
     "FinalEvent",
+    "InputDevice",
     "InputOutputError",
     "Intent",
     "IntentEvent",
     "IntentParser",
     "InvalidInputError",
+    "Microphone",
+    "MissingPackageError",
     "ModelNotFoundError",
     "ParseResult",
     "PartialEvent",
@@ -50,4 +61,27 @@ __all__ = [
     "UnsupportedError",
     "Word",
     "__version__",
+    "audio_chunks",
+    "input_devices",
+    "microphone",
+    "read_audio",
 ]
+
+# Where a name is that most programs do not need: imported at its first use, so that starting stays fast.
+_LAZY = {
+    "AudioChunks": "audio_files",
+    "audio_chunks": "audio_files",
+    "read_audio": "audio_files",
+    "InputDevice": "microphone_input",
+    "Microphone": "microphone_input",
+    "input_devices": "microphone_input",
+    "microphone": "microphone_input",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'sottovoce' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"sottovoce.{_LAZY[name]}"), name)

@@ -128,7 +128,7 @@ class Assistant:
         """Return the transcript, the intent and the slots of one recording.
 
         Args:
-            audio: a WAV file, or samples, float32 in [-1, 1], shape (num_samples,).
+            audio: an audio file, or samples, float32 in [-1, 1], shape (num_samples,).
             sample_rate: of the samples, in Hz; a file says its own.
             top_k: how many intents to return.
             beam: hypotheses that the search keeps, 1 to 64.

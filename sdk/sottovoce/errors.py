@@ -27,6 +27,10 @@ class InputOutputError(SottovoceError, OSError):
     """The operating system refused to read or write a file."""
 
 
+class MissingPackageError(SottovoceError, ImportError):
+    """A feature needs a package, or a library of the system, that is not installed."""
+
+
 # StatusCode of csrc/base/status.h -> exception.
 _BY_STATUS: dict[int, type[SottovoceError]] = {
     1: InvalidInputError,

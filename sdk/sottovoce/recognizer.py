@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sottovoce import _native
-from sottovoce.audio import as_samples, read_wav
+from sottovoce.audio import as_samples
 from sottovoce.errors import InvalidInputError
 from sottovoce.events import EndpointEvent, FinalEvent, PartialEvent, Word, stream_event
 from sottovoce.models import resolve
@@ -38,13 +38,15 @@ def _result(native: tuple[str, list[tuple[str, float, float, float]]]) -> Recogn
 def load_audio(
     path_or_samples: str | os.PathLike[str] | npt.ArrayLike, sample_rate: int | None, default_rate: int
 ) -> tuple[FloatArray, int]:
-    """Return (n,) float32 samples and their rate in Hz from a WAV path or from samples.
+    """Return (n,) float32 samples and their rate in Hz from an audio file's path or from samples.
 
     A file has its own rate, so ``sample_rate`` must be None or equal to it; samples have ``default_rate`` when it is None.
-    Raises InvalidInputError, and what :func:`sottovoce.audio.read_wav` raises.
+    Raises InvalidInputError, and what :func:`sottovoce.read_audio` raises.
     """
     if isinstance(path_or_samples, str | os.PathLike):
-        samples, rate = read_wav(path_or_samples)
+        from sottovoce.audio_files import read_audio  # who parses text needs no files
+
+        samples, rate = read_audio(path_or_samples)
         if sample_rate is not None and sample_rate != rate:
             raise InvalidInputError(f"sample_rate: {os.fspath(path_or_samples)} has {rate} Hz, found {sample_rate}")
         return samples, rate
@@ -230,7 +232,7 @@ class Recognizer:
         biasing: Iterable[str | tuple[str, float]] = (),
         biasing_boost: float = DEFAULT_BOOST,
     ) -> RecognitionResult:
-        """Return what is said in a WAV file or in (n,) mono samples, float32 in +-1 or int16.
+        """Return what is said in an audio file or in (n,) mono samples, float32 in +-1 or int16.
 
         Args:
             path_or_samples: no samples at all give an empty text.
@@ -239,7 +241,7 @@ class Recognizer:
 
         Raises:
             InvalidInputError: NaN, more than one dimension, a rate or an option out of range.
-            ModelNotFoundError, DataError, UnsupportedError: as :func:`sottovoce.audio.read_wav`.
+            ModelNotFoundError, DataError, UnsupportedError, MissingPackageError: as :func:`sottovoce.read_audio`.
         """
         samples, rate = load_audio(path_or_samples, sample_rate, self.sample_rate)
         stream = self.stream(beam=beam, biasing=biasing, biasing_boost=biasing_boost)
