@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init", metavar="CHECKPOINT", help="adapt this checkpoint.pt: its shape, vocabulary and weights"
     )
+    parser.add_argument(
+        "--teacher", metavar="DIR", help="features of a large recognizer's encoder, from `teacher-features`"
+    )
     parser.add_argument("--cache", metavar="DIR", help="folder of cached features (default: OUT/cache)")
     parser.add_argument(
         "--copies", type=int, default=1, help="perturbed variants of an utterance, 0: as it is (default: 1)"

@@ -112,7 +112,7 @@ def train(options: argparse.Namespace, out: Path) -> None:
         corpora = [cached(text, options.copies) for text in options.manifest]
         dev_sets = [cached(text, 0) for text in options.dev]
         init = Checkpoint.load(Path(options.init)) if options.init else None
-        trainer = recipe.Trainer(config, corpora, out, init)
+        trainer = recipe.Trainer(config, corpora, out, init, Path(options.teacher) if options.teacher else None)
         task = bar.add_task("training", state="", total=config.audio_hours)
         bar.update(task, completed=trainer.audio_seconds / 3600)
 

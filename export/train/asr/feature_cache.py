@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from sottovoce.audio import Fbank
 from sottovoce.errors import InvalidInputError
-from sottovoce.export.train.asr.manifest import Source, load_audio, read_manifest
-from sottovoce.export.train.asr.perturbation import PerturbationConfig, Surroundings, perturb
+from sottovoce.export.train.asr.manifest import Source, Utterance, load_audio, read_manifest
+from sottovoce.export.train.asr.perturbation import SAMPLE_RATE, PerturbationConfig, Surroundings, draw_timing, perturb
 
 Halves = npt.NDArray[np.float16]
+MAX_SECONDS = 16.0  # of an utterance that is trained on
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class CachedCorpus:
     copies: int  # variants of an utterance; entry i is variant i % copies of utterance i // copies
     weight: float
     name: str
+    timings: npt.NDArray[np.float32]  # (utterances x copies, 2): speed of each variant, seconds of silence before it
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -45,6 +47,16 @@ class CachedCorpus:
         return self.frames[self.offsets[i] : self.offsets[i + 1]]
 
 
+def corpus_name(source: Source) -> str:
+    """Return the name that caches and logs give a source: its folder's, and its split's."""
+    return source.path.parent.name + (f"-{source.split}" if source.split else "")
+
+
+def spoken_utterances(source: Source, max_seconds: float = MAX_SECONDS) -> list[Utterance]:
+    """Return the utterances of a manifest that have a text and are not too long."""
+    return [u for u in read_manifest(source.path, source.split) if u.text and u.seconds <= max_seconds]
+
+
 def cache_features(
     source: Source,
     folder: Path,
@@ -53,7 +65,7 @@ def cache_features(
     copies: int = 0,
     perturbation: PerturbationConfig | None = None,
     around: Surroundings | None = None,
-    max_seconds: float = 16.0,
+    max_seconds: float = MAX_SECONDS,
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> CachedCorpus:
@@ -68,8 +80,8 @@ def cache_features(
     Raises:
         InvalidInputError: nothing is left of the source.
     """
-    around = around or Surroundings()
-    utterances = [u for u in read_manifest(source.path, source.split) if u.text and u.seconds <= max_seconds]
+    around, perturbation = around or Surroundings(), perturbation or PerturbationConfig()
+    utterances = spoken_utterances(source, max_seconds)
     settings = {
         "manifest": [
             str(source.path.resolve()),
@@ -80,7 +92,7 @@ def cache_features(
         "options": [
             preset,
             copies,
-            asdict(perturbation or PerturbationConfig()),
+            asdict(perturbation),
             max_seconds,
             seed,
             len(around.noises),
@@ -88,7 +100,7 @@ def cache_features(
         ],
     }
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-    name = source.path.parent.name + (f"-{source.split}" if source.split else "")
+    name = corpus_name(source)
     stem = folder / f"{name}-{key}"
     index = stem.with_suffix(".json")
     fbank = Fbank(preset)
@@ -101,8 +113,8 @@ def cache_features(
                 for copy in range(max(copies, 1)):
                     varied = samples
                     if copies:
-                        rng = np.random.default_rng([seed, number, copy])
-                        varied = perturb(samples, around, perturbation or PerturbationConfig(), rng)
+                        rng = _variant(seed, number, copy)
+                        varied = perturb(samples, around, perturbation, rng)
                     features = fbank.compute(varied).astype(np.float16)
                     file.write(features.tobytes())
                     offsets.append(offsets[-1] + len(features))
@@ -116,4 +128,12 @@ def cache_features(
         raise InvalidInputError(f"manifest {source.path}: no utterance with text and at most {max_seconds:g} s")
     frames = np.memmap(stem.with_suffix(".f16"), np.float16, "r").reshape(-1, fbank.num_mels)
     offsets_array = np.asarray(stored["offsets"], np.int64)
-    return CachedCorpus(frames, offsets_array, stored["texts"], max(copies, 1), source.weight, name)
+    timings = np.tile(np.array([1.0, 0.0], np.float32), (len(offsets_array) - 1, 1))
+    for entry in range(len(timings) if copies else 0):
+        speed, before, _ = draw_timing(perturbation, _variant(seed, *divmod(entry, copies)))
+        timings[entry] = speed, before / SAMPLE_RATE
+    return CachedCorpus(frames, offsets_array, stored["texts"], max(copies, 1), source.weight, name, timings)
+
+
+def _variant(seed: int, utterance: int, copy: int) -> np.random.Generator:
+    return np.random.default_rng([seed, utterance, copy])

@@ -79,12 +79,19 @@ def through_telephone(samples: Floats) -> Floats:
     return result
 
 
+def draw_timing(config: PerturbationConfig, rng: np.random.Generator) -> tuple[float, int, int]:
+    """Return the speed of a variant and the samples of silence before and after it: the first draws of `perturb`."""
+    speed = float(rng.choice(config.speeds))
+    if rng.random() >= config.silence_chance:
+        return speed, 0, 0
+    before, after = (rng.random(2) * config.silence_seconds * SAMPLE_RATE).astype(int)
+    return speed, int(before), int(after)
+
+
 def perturb(samples: Floats, around: Surroundings, config: PerturbationConfig, rng: np.random.Generator) -> Floats:
     """Return a random variant of `samples`; all draws come from `rng`."""
-    samples = change_speed(samples, float(rng.choice(config.speeds)))
-    if rng.random() < config.silence_chance:
-        edges = (rng.random(2) * config.silence_seconds * 16000).astype(int)
-        samples = np.pad(samples, (int(edges[0]), int(edges[1])))
+    speed, before, after = draw_timing(config, rng)
+    samples = np.pad(change_speed(samples, speed), (before, after))
     if around.rooms and rng.random() < config.room_chance:
         samples = add_room(samples, around.rooms[int(rng.integers(len(around.rooms)))])
     snr = rng.uniform(config.snr_low, config.snr_high)

@@ -22,6 +22,7 @@ from sottovoce.export.models.transducer import BLANK, Transducer, TransducerConf
 from sottovoce.export.train.asr.augment import AugmentConfig, augment, random_gain
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.decoding import transcribe_features
+from sottovoce.export.train.asr.encoder_teacher import EncoderTeacher
 from sottovoce.export.train.asr.feature_cache import CachedCorpus
 from sottovoce.export.train.asr.flat_start import flat_start_loss, spread_labels
 from sottovoce.export.train.asr.losses import ctc_loss, transducer_loss
@@ -50,6 +51,7 @@ class RecipeConfig:
     ctc_weight: float = 0.3
     flat_start_hours: float = 1.0  # audio on which labels spread evenly over the speech guide the encoder
     ctc_first_hours: float = 3.0  # audio on which only CTC trains the encoder: it aligns sooner, and a step costs less
+    teacher_weight: float = 1.0  # of the distance to the teacher's features, where there is a teacher
     bfloat16: bool = False  # matrix products of training in bfloat16: nearly twice as fast on a CPU that has them
     seed: int = 1
     checkpoint_minutes: float = 3.0
@@ -80,12 +82,18 @@ class Trainer:
     """The state of one run. `run` trains to the end; `step` is one update."""
 
     def __init__(
-        self, config: RecipeConfig, corpora: Sequence[CachedCorpus], folder: Path, init: Checkpoint | None = None
+        self,
+        config: RecipeConfig,
+        corpora: Sequence[CachedCorpus],
+        folder: Path,
+        init: Checkpoint | None = None,
+        teacher: Path | None = None,
     ) -> None:
         """Start, or go on from `folder`/checkpoint.pt when it exists.
 
         `init` is what a new run adapts: its shape, vocabulary and weights are taken, its training state is not.
-        Raises InvalidInputError when there is no data.
+        `teacher` is a folder of features, see `EncoderTeacher`.
+        Raises InvalidInputError when there is no data, and what `EncoderTeacher` raises.
         """
         if not corpora:
             raise InvalidInputError("train asr: wanted at least one manifest")
@@ -109,6 +117,10 @@ class Trainer:
         )  # letters
         self.model = Transducer(model_config)
         self.ctc = nn.Linear(model_config.blocks[-1].model_dim, model_config.vocab_size)
+        self.teacher: EncoderTeacher | None = None
+        if teacher is not None:
+            width, seconds = model_config.blocks[-1].model_dim, model_config.stride * 0.01
+            self.teacher = EncoderTeacher(teacher, corpora, width, seconds)
         self.step_number, self.epoch, self.next_batch, self.audio_seconds = 0, 0, 0, 0.0
         self.spent_seconds = 0.0
         decayed = [p for p in self._parameters() if p.dim() > 1]
@@ -153,7 +165,8 @@ class Trainer:
         return min(1.0, max(heard, spent))
 
     def _parameters(self) -> list[nn.Parameter]:
-        return [*self.model.parameters(), *self.ctc.parameters()]
+        taught = self.teacher.parameters() if self.teacher is not None else ()
+        return [*self.model.parameters(), *self.ctc.parameters(), *taught]
 
     def run(self, report: Report, dev: Callable[[Trainer], None] | None = None) -> None:
         """Train to the end; checkpoints now and then and at the end, a line of metrics.jsonl a step."""
@@ -210,6 +223,8 @@ class Trainer:
                 logits = self.model.join(encoded, inputs)
             loss = transducer_loss(logits, targets, frame_lengths, target_lengths).sum() / labels
             total = loss + self.config.ctc_weight * ctc
+        if self.teacher is not None:
+            total = total + self.config.teacher_weight * self.teacher.loss(encoded.float(), items)
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parameters(), self.config.clip_norm)
@@ -289,6 +304,8 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
         }
+        if self.teacher is not None:
+            training["teacher"] = self.teacher.state_dict()
         settings = self.config.to_dict() | {"data": [[c.name, len(c), c.weight] for c in self.corpora]}
         Checkpoint(
             self.model.config,
@@ -303,6 +320,8 @@ class Trainer:
     def _restore(self, training: dict[str, Any]) -> None:
         self.model.load_state_dict(training["model"])
         self.ctc.load_state_dict(training["ctc"])
+        if self.teacher is not None and "teacher" in training:
+            self.teacher.load_state_dict(training["teacher"])
         self.optimizer.load_state_dict(training["optimizer"])
         self.step_number, self.epoch = training["step"], training["epoch"]
         self.next_batch, self.audio_seconds = training["next_batch"], training["audio_seconds"]
