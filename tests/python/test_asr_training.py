@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -216,7 +217,7 @@ def test_transducer_loss_is_the_sum_over_alignments() -> None:
 
 def test_sampler_draws_by_weight_and_bounds_batches(folder: Path) -> None:
     data = corpus(folder, copies=3)
-    heavy = CachedCorpus(data.frames, data.offsets, data.texts, data.copies, 2.5, data.name)
+    heavy = replace(data, weight=2.5)
     batches = epoch_batches([data, heavy], 0, batch_frames=400, seed=3)
     items = [item for batch in batches for item in batch]
     assert sum(item.corpus == 1 for item in items) == 15 and sum(item.corpus == 0 for item in items) == 6

@@ -63,7 +63,8 @@ class EncoderTeacher(nn.Module):
         """Return the mean squared error over the frames that the teacher heard; encoded: (batch, frames, encoder_dim)."""
         targets, heard = self.targets(items, encoded.shape[1])
         errors = (self.map(encoded) - targets).square().mean(-1)
-        return (errors * heard).sum() / heard.sum().clamp(min=1)
+        mean: Tensor = (errors * heard).sum() / heard.sum().clamp(min=1)
+        return mean
 
     def targets(self, items: Sequence[Item], frames: int) -> tuple[Tensor, Tensor]:
         """Return normalised features (batch, frames, width), moved and stretched as the variants are, and where there are any

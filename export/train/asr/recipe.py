@@ -245,20 +245,22 @@ class Trainer:
         return c.learning_rate * min(1.0, (self.step_number + 1) / c.warmup_steps) * cosine
 
     def _next_items(self) -> list[Item]:
-        c = self.config
-        if not self._batches or self.next_batch >= len(self._batches):
-            if self._batches:
-                self.epoch, self.next_batch = self.epoch + 1, 0
-            self._batches = epoch_batches(
-                self.corpora,
-                self.epoch,
-                batch_frames=round(c.batch_seconds * 100),
-                seed=c.seed,
-                short_first_frames=round(c.short_first_seconds * 100),
-            )
-            self.next_batch %= len(self._batches)  # the data may have changed since the checkpoint
+        if not self._batches:
+            self._batches = self._epoch_batches()
+        if self.next_batch >= len(self._batches):  # also where the data have changed since the checkpoint
+            self.epoch, self.next_batch = self.epoch + 1, 0
+            self._batches = self._epoch_batches()
         self.next_batch += 1
         return self._batches[self.next_batch - 1]
+
+    def _epoch_batches(self) -> list[list[Item]]:
+        return epoch_batches(
+            self.corpora,
+            self.epoch,
+            batch_frames=round(self.config.batch_seconds * 100),
+            seed=self.config.seed,
+            short_first_frames=round(self.config.short_first_seconds * 100),
+        )
 
     def _collate(self, items: list[Item], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return normalised features, zero beyond each end, their lengths, label ids and their counts."""

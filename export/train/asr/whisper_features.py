@@ -56,7 +56,8 @@ def pool(encoded: Floats, start: int, count: int) -> npt.NDArray[np.float16]:
     frames = -(-count // (POOL * FRAME))
     piece = encoded[start // FRAME : start // FRAME + frames * POOL]
     piece = np.pad(piece, ((0, frames * POOL - len(piece)), (0, 0)), mode="edge")
-    return piece.reshape(frames, POOL, -1).mean(1).astype(np.float16)
+    pooled: npt.NDArray[np.float16] = piece.reshape(frames, POOL, -1).mean(1).astype(np.float16)
+    return pooled
 
 
 def write_teacher_features(source: Source, encoder: WhisperEncoder, folder: Path) -> Iterator[tuple[int, int]]:
