@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cache", metavar="DIR", help="folder of cached features (default: OUT/cache)")
     parser.add_argument(
-        "--copies", type=int, default=1, help="perturbed variants of an utterance, 0: as it is (default: 1)"
+        "--copies", type=int, default=1, help="perturbed variants of an utterance, beside itself (default: 1)"
     )
     parser.add_argument(
         "--preset", metavar="NAME", help="shape of the network: paper, hfr, bolt-v1, micro, small (default: micro)"

@@ -74,6 +74,7 @@ def recipe(**changes: object) -> RecipeConfig:
         "audio_hours": 0.12,
         "learning_rate": 8e-3,
         "warmup_steps": 10,
+        "clean_first_hours": 0.0,
         "flat_start_hours": 0.005,
         "ctc_first_hours": 0.02,
         "ema_decay": 0.9,

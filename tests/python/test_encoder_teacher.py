@@ -87,8 +87,9 @@ def test_a_variant_takes_the_draws_that_its_timing_says(speech: Path) -> None:
         Source.parse(f"{speech}:train"), speech / "cache", preset="kaldi80", copies=5, perturbation=config, seed=3
     )
     audio = list(load_audio_of(speech))
-    for utterance, copy in ((0, 0), (1, 3), (3, 4)):
-        speed, before = cached.timings[utterance * 5 + copy]
+    assert cached.copies == 6 and cached.timings[12].tolist() == [1.0, 0.0]  # the recording itself
+    for utterance, copy in ((0, 1), (1, 3), (3, 5)):
+        speed, before = cached.timings[utterance * 6 + copy]
         varied = perturb(audio[utterance], Surroundings(), config, np.random.default_rng([3, utterance, copy]))
         silent = int(np.argmax(np.abs(varied) > 0)) if before else 0
         assert abs(silent / 16000 - before) < 0.002
@@ -124,6 +125,7 @@ def test_a_recogniser_learns_its_teachers_features_and_resumes(speech: Path) -> 
         batch_seconds=6.0,
         learning_rate=1e-2,
         warmup_steps=5,
+        clean_first_hours=0.003,
         flat_start_hours=0.0,
         augment=None,
     )

@@ -28,7 +28,9 @@ class CachedCorpus:
     frames: Halves  # (all frames, mels), memory-mapped
     offsets: npt.NDArray[np.int64]  # (utterances x copies + 1)
     texts: list[str]  # (utterances)
-    copies: int  # variants of an utterance; entry i is variant i % copies of utterance i // copies
+    copies: (
+        int  # variants of an utterance, the first as recorded; entry i is variant i % copies of utterance i // copies
+    )
     weight: float
     name: str
     timings: npt.NDArray[np.float32]  # (utterances x copies, 2): speed of each variant, seconds of silence before it
@@ -73,7 +75,7 @@ def cache_features(
 
     Args:
         preset: of `sottovoce.audio.Fbank`.
-        copies: perturbed variants of every utterance; 0 keeps the audio as it is (one variant).
+        copies: variants of every utterance beside the recording as it is, which comes first; these are perturbed.
         around: what `perturb` mixes in.
         max_seconds: longer utterances are left out, and those without text.
         progress: called with utterances done and all.
@@ -81,7 +83,7 @@ def cache_features(
         InvalidInputError: nothing is left of the source.
     """
     around, perturbation = around or Surroundings(), perturbation or PerturbationConfig()
-    utterances = spoken_utterances(source, max_seconds)
+    utterances, variants = spoken_utterances(source, max_seconds), copies + 1
     settings = {
         "manifest": [
             str(source.path.resolve()),
@@ -91,7 +93,7 @@ def cache_features(
         ],
         "options": [
             preset,
-            copies,
+            variants,
             asdict(perturbation),
             max_seconds,
             seed,
@@ -110,11 +112,10 @@ def cache_features(
         temporary = stem.with_suffix(".tmp")
         with open(temporary, "wb") as file:
             for number, samples in enumerate(load_audio(utterances)):
-                for copy in range(max(copies, 1)):
+                for copy in range(variants):
                     varied = samples
-                    if copies:
-                        rng = _variant(seed, number, copy)
-                        varied = perturb(samples, around, perturbation, rng)
+                    if copy:
+                        varied = perturb(samples, around, perturbation, _variant(seed, number, copy))
                     features = fbank.compute(varied).astype(np.float16)
                     file.write(features.tobytes())
                     offsets.append(offsets[-1] + len(features))
@@ -129,10 +130,12 @@ def cache_features(
     frames = np.memmap(stem.with_suffix(".f16"), np.float16, "r").reshape(-1, fbank.num_mels)
     offsets_array = np.asarray(stored["offsets"], np.int64)
     timings = np.tile(np.array([1.0, 0.0], np.float32), (len(offsets_array) - 1, 1))
-    for entry in range(len(timings) if copies else 0):
-        speed, before, _ = draw_timing(perturbation, _variant(seed, *divmod(entry, copies)))
-        timings[entry] = speed, before / SAMPLE_RATE
-    return CachedCorpus(frames, offsets_array, stored["texts"], max(copies, 1), source.weight, name, timings)
+    for entry in range(len(timings)):
+        utterance, copy = divmod(entry, variants)
+        if copy:
+            speed, before, _ = draw_timing(perturbation, _variant(seed, utterance, copy))
+            timings[entry] = speed, before / SAMPLE_RATE
+    return CachedCorpus(frames, offsets_array, stored["texts"], variants, source.weight, name, timings)
 
 
 def _variant(seed: int, utterance: int, copy: int) -> np.random.Generator:

@@ -49,6 +49,7 @@ class RecipeConfig:
     clip_norm: float = 1.0
     ema_decay: float = 0.998
     ctc_weight: float = 0.3
+    clean_first_hours: float = 4.0  # audio heard as recorded, unmasked: with noise, CTC finds no alignment for hours
     flat_start_hours: float = 1.0  # audio on which labels spread evenly over the speech guide the encoder
     ctc_first_hours: float = 3.0  # audio on which only CTC trains the encoder: it aligns sooner, and a step costs less
     teacher_weight: float = 1.0  # of the distance to the teacher's features, where there is a teacher
@@ -122,7 +123,7 @@ class Trainer:
             width, seconds = model_config.blocks[-1].model_dim, model_config.stride * 0.01
             self.teacher = EncoderTeacher(teacher, corpora, width, seconds)
         self.step_number, self.epoch, self.next_batch, self.audio_seconds = 0, 0, 0, 0.0
-        self.spent_seconds = 0.0
+        self.spent_seconds, self.epoch_began = 0.0, 0.0  # epoch_began: seconds of audio heard by then
         decayed = [p for p in self._parameters() if p.dim() > 1]
         plain = [p for p in self._parameters() if p.dim() <= 1]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
@@ -248,7 +249,7 @@ class Trainer:
         if not self._batches:
             self._batches = self._epoch_batches()
         if self.next_batch >= len(self._batches):  # also where the data have changed since the checkpoint
-            self.epoch, self.next_batch = self.epoch + 1, 0
+            self.epoch, self.next_batch, self.epoch_began = self.epoch + 1, 0, self.audio_seconds
             self._batches = self._epoch_batches()
         self.next_batch += 1
         return self._batches[self.next_batch - 1]
@@ -260,7 +261,13 @@ class Trainer:
             batch_frames=round(self.config.batch_seconds * 100),
             seed=self.config.seed,
             short_first_frames=round(self.config.short_first_seconds * 100),
+            clean=self._clean,
         )
+
+    @property
+    def _clean(self) -> bool:
+        """Whether this epoch hears recordings as they are."""
+        return self.epoch_began < self.config.clean_first_hours * 3600
 
     def _collate(self, items: list[Item], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return normalised features, zero beyond each end, their lengths, label ids and their counts."""
@@ -272,7 +279,7 @@ class Trainer:
         for row, item in enumerate(items):
             frames = torch.from_numpy(self.corpora[item.corpus].features(item.utterance, item.copy).astype(np.float32))
             features[row, : item.frames] = self.model.normalize(frames + gain[row])
-        if self.config.augment is not None:
+        if self.config.augment is not None and not self._clean:
             features = augment(features, lengths, self.config.augment, generator)
         ids = [self.targets[item.corpus][item.utterance] for item in items]
         targets = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.long)
@@ -301,6 +308,7 @@ class Trainer:
             "next_batch": self.next_batch,
             "audio_seconds": self.audio_seconds,
             "spent_seconds": self.spent_seconds,
+            "epoch_began": self.epoch_began,
             "model": self.model.state_dict(),
             "ctc": self.ctc.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -328,6 +336,7 @@ class Trainer:
         self.step_number, self.epoch = training["step"], training["epoch"]
         self.next_batch, self.audio_seconds = training["next_batch"], training["audio_seconds"]
         self.spent_seconds = training.get("spent_seconds", 0.0)
+        self.epoch_began = training.get("epoch_began", math.inf)
 
 
 def feature_statistics(corpora: Sequence[CachedCorpus]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -21,13 +21,20 @@ class Item:
 
 
 def epoch_batches(
-    corpora: Sequence[CachedCorpus], epoch: int, *, batch_frames: int, seed: int, short_first_frames: int = 0
+    corpora: Sequence[CachedCorpus],
+    epoch: int,
+    *,
+    batch_frames: int,
+    seed: int,
+    short_first_frames: int = 0,
+    clean: bool = False,
 ) -> list[list[Item]]:
     """Return the batches of an epoch.
 
     Each corpus gives weight x its utterances (whole rounds, the rest drawn without replacement). Utterances of like length
     share a batch of about `batch_frames` feature frames, padding included. Batches come in random order, except in epoch 0
-    where utterances up to `short_first_frames` frames go first (Amodei et al., 2016: SortaGrad, by halves).
+    where utterances up to `short_first_frames` frames go first (Amodei et al., 2016: SortaGrad, by halves). `clean` takes the
+    first variant of every utterance, the recording as it is.
     """
     rng = np.random.default_rng([seed, epoch])
     items: list[Item] = []
@@ -36,7 +43,7 @@ def epoch_batches(
         drawn = np.concatenate(
             [np.tile(np.arange(len(corpus)), int(whole)), rng.permutation(len(corpus))[: round(part * len(corpus))]]
         ).astype(np.int64)
-        copies = rng.integers(corpus.copies, size=len(drawn))
+        copies = rng.integers(1 if clean else corpus.copies, size=len(drawn))
         for utterance, copy in zip(drawn.tolist(), copies.tolist(), strict=True):
             items.append(Item(number, utterance, copy, corpus.length(utterance, copy)))
     jitter = rng.uniform(0.95, 1.05, len(items))  # so that neighbours differ between epochs

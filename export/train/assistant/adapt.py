@@ -52,6 +52,7 @@ class AdaptSettings:
             learning_rate=self.learning_rate,
             warmup_steps=60,
             ema_decay=0.99,
+            clean_first_hours=0.0,
             flat_start_hours=0.0,
             ctc_first_hours=0.0,
             seed=self.seed,
