@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -110,7 +110,13 @@ def _positions(stem: str, kind: str, left: int, query: int, width: int, head: in
     ]
 
 
-def transducer_spec(model: Transducer, pieces: list[str], piece_kind: str, feature_preset: str) -> Spec:
+def transducer_spec(
+    model: Transducer,
+    pieces: list[str],
+    piece_kind: str,
+    feature_preset: str,
+    piece_scores: Sequence[float] = (),
+) -> Spec:
     """Return a trained network as named arrays, batch norm folded, and its metadata.
 
     Args:
@@ -118,6 +124,8 @@ def transducer_spec(model: Transducer, pieces: list[str], piece_kind: str, featu
         pieces: by id, the first one the blank.
         piece_kind: `bpe`, `unigram` or `char`.
         feature_preset: of `sottovoce.audio.Fbank`.
+        piece_scores: of each piece, its log probability; `unigram` alone needs and stores them.
+
     Raises:
         DataError: vocabulary or features do not fit the network.
     """
@@ -127,6 +135,11 @@ def transducer_spec(model: Transducer, pieces: list[str], piece_kind: str, featu
         raise DataError(
             f"transducer: wanted {config.vocab_size} pieces and {config.num_mels} mels, found {len(pieces)} and "
             f"{settings['num_mels']}"
+        )
+    scores = [float(score) for score in piece_scores] if piece_kind == "unigram" else []
+    if piece_kind == "unigram" and len(scores) != len(pieces):
+        raise DataError(
+            f"transducer: a unigram vocabulary of {len(pieces)} pieces wanted as many scores, found {len(scores)}"
         )
     metadata: dict[str, Any] = {"feature.preset": feature_preset}
     metadata |= {f"feature.{key}": value for key, value in settings.items()}
@@ -157,6 +170,7 @@ def transducer_spec(model: Transducer, pieces: list[str], piece_kind: str, featu
         "tokenizer.kind": "sentencepiece",
         "tokenizer.model": piece_kind,
         "tokenizer.pieces": pieces,
+        "tokenizer.scores": scores,
     }
     return Spec(ARCHITECTURE, metadata, _arrays(model), dict(INT8))
 

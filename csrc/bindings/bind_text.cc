@@ -4,6 +4,8 @@
 
 #include "bindings/registry.h"
 #include "bindings/text_argument.h"
+#include "pipeline/words.h"
+#include "text/sentencepiece.h"
 #include "text/wordpiece.h"
 
 namespace py = pybind11;
@@ -60,6 +62,26 @@ py::list Vocabulary(const WordPieceTokenizer& tokenizer) {
 }  // namespace
 
 SV_BIND(text) {
+  module.def(
+      "sentencepiece_encode",
+      [](const std::string& kind, const std::vector<std::string>& pieces, std::vector<float> scores,
+         const py::object& text) {
+        const TextArgument argument(text);
+        CheckSize(argument.view());
+        const auto encoder = ValueOrThrow(SentencePieceEncoder::Create(
+            ValueOrThrow(SentencePieceEncoder::ParseModel(kind)), pieces, std::move(scores)));
+        return encoder.Encode(argument.view());
+      },
+      py::arg("kind"), py::arg("pieces"), py::arg("scores"), py::arg("text"),
+      "The ids of a str or bytes. kind: bpe, unigram or char; pieces by id; scores of unigram pieces, else [].");
+  module.def(
+      "sentencepiece_decode",
+      [](const std::vector<std::string>& pieces, const std::vector<int>& ids) {
+        std::vector<DecodedToken> tokens;
+        for (int id : ids) tokens.push_back({id, 0, 0.0f});
+        return JoinWords(TokensToWords(tokens, pieces, 1.0));
+      },
+      py::arg("pieces"), py::arg("ids"), "The text of ids, as a recognizer gives it: single spaces between words.");
   py::class_<WordPieceTokenizer, std::shared_ptr<WordPieceTokenizer>>(module, "WordPieceTokenizer")
       .def(py::init([](const py::object& vocab, bool lowercase, bool strip_accents, bool chinese_chars,
                        std::string unknown_token, std::string cls_token, std::string sep_token, std::string pad_token,

@@ -43,22 +43,16 @@ Result<FbankOptions> ReadFbankOptions(const Artifact& artifact) {
 }
 
 Result<SentencePieceEncoder> MakePieces(const Artifact& artifact, const std::vector<std::string>& pieces) {
-  using Model = SentencePieceEncoder::Model;
-  Model model = Model::kBpe;  // older files do not say
+  std::string name = "bpe";  // older files do not say
   if (artifact.metadata().count("tokenizer.model") > 0) {
-    SV_ASSIGN_OR_RETURN(const std::string name, artifact.GetString("tokenizer.model"));
-    if (name == "unigram") {
-      model = Model::kUnigram;
-    } else if (name == "char") {
-      model = Model::kChar;
-    } else if (name != "bpe") {
-      return Unsupported(artifact.name() + ": tokenizer.model is '" + name + "', wanted 'bpe', 'unigram' or 'char'");
-    }
+    SV_ASSIGN_OR_RETURN(name, artifact.GetString("tokenizer.model"));
   }
+  const auto model = SentencePieceEncoder::ParseModel(name);
+  if (!model.ok()) return Unsupported(artifact.name() + ": tokenizer.model: " + model.status().message());
   SV_ASSIGN_OR_RETURN(std::vector<float> scores, artifact.GetF32Array("tokenizer.scores"));
-  // A unigram vocabulary of an older file has no scores: by longest match, as the default of equal scores would give.
-  if (model == Model::kUnigram && scores.empty()) scores.assign(pieces.size(), -1.0f);
-  return SentencePieceEncoder::Create(model, pieces, std::move(scores));
+  auto encoder = SentencePieceEncoder::Create(*model, pieces, std::move(scores));
+  if (!encoder.ok()) return DataLoss(artifact.name() + ": tokenizer.scores: " + encoder.status().message());
+  return encoder;
 }
 
 }  // namespace
@@ -104,7 +98,10 @@ Result<std::shared_ptr<const BiasingGraph>> Recognizer::MakeBiasing(const std::v
       return InvalidArgument("biasing phrase '" + text.phrase + "': wanted a boost in [-100, 100], found " +
                              std::to_string(text.boost));
     }
-    BiasingPhrase phrase{pieces_->Encode(text.phrase), text.boost};
+    std::string spaced = text.phrase;
+    std::replace_if(
+        spaced.begin(), spaced.end(), [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
+    BiasingPhrase phrase{pieces_->Encode(spaced), text.boost};
     if (phrase.symbols.empty()) return InvalidArgument("biasing phrase: wanted text, found '" + text.phrase + "'");
     graph.push_back(std::move(phrase));
   }

@@ -7,9 +7,9 @@
 
 #include "audio/fbank.h"
 #include "models/transducer.h"
+#include "pipeline/words.h"
 #include "search/biasing.h"
 #include "search/endpoint.h"
-#include "search/words.h"
 #include "text/sentencepiece.h"
 
 namespace sottovoce {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <limits>
+#include <queue>
 #include <utility>
 
 #include "text/utf8.h"
@@ -10,12 +11,7 @@
 namespace sottovoce {
 namespace {
 
-constexpr std::string_view kWordMark = "\xE2\x96\x81";  // U+2581
-constexpr float kUnknownPenalty = 10.0f;                // of the library: below the least likely piece
-
-bool IsSpace(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+constexpr float kUnknownPenalty = 10.0f;  // of the library: below the least likely piece
 
 // " two  words" -> "_two_words": what the library makes of text whose normalization is `identity`, extra spaces
 // removed.
@@ -23,7 +19,7 @@ std::string MarkWords(std::string_view text) {
   std::string marked;
   bool in_word = false;
   for (char c : text) {
-    if (IsSpace(c)) {
+    if (c == ' ') {
       in_word = false;
       continue;
     }
@@ -31,6 +27,11 @@ std::string MarkWords(std::string_view text) {
     in_word = true;
     marked += c;
   }
+  const auto ends_in_mark = [&marked] {
+    return marked.size() >= kWordMark.size() &&
+           marked.compare(marked.size() - kWordMark.size(), kWordMark.size(), kWordMark) == 0;
+  };
+  while (ends_in_mark()) marked.resize(marked.size() - kWordMark.size());
   return marked;
 }
 
@@ -39,6 +40,13 @@ size_t CharacterLength(std::string_view text) {
 }
 
 }  // namespace
+
+Result<SentencePieceEncoder::Model> SentencePieceEncoder::ParseModel(const std::string& name) {
+  if (name == "bpe") return Model::kBpe;
+  if (name == "unigram") return Model::kUnigram;
+  if (name == "char") return Model::kChar;
+  return Unsupported("sentencepiece: wanted a model 'bpe', 'unigram' or 'char', found '" + name + "'");
+}
 
 Result<SentencePieceEncoder> SentencePieceEncoder::Create(Model model, const std::vector<std::string>& pieces,
                                                           std::vector<float> scores) {
@@ -80,30 +88,56 @@ int SentencePieceEncoder::Find(std::string_view piece) const {
   return found == ids_.end() ? -1 : found->second;
 }
 
-std::vector<SentencePieceEncoder::Span> SentencePieceEncoder::MergePairs(std::string_view text) const {
+std::vector<SentencePieceEncoder::Span> SentencePieceEncoder::Characters(std::string_view text) const {
   std::vector<Span> spans;
   for (size_t at = 0; at < text.size();) {
     const size_t length = CharacterLength(text.substr(at));
     spans.push_back({text.substr(at, length), Find(text.substr(at, length))});
     at += length;
   }
-  if (model_ == Model::kChar) return spans;
-  for (;;) {
-    // The earliest merge of the vocabulary, and of its places the leftmost. Phrases are short: no heap is needed.
-    int best = -1;
-    size_t place = 0;
-    for (size_t i = 0; i + 1 < spans.size(); ++i) {
-      const std::string_view joined(spans[i].text.data(), spans[i].text.size() + spans[i + 1].text.size());
-      const int id = Find(joined);
-      if (id >= 0 && (best < 0 || id < best)) {
-        best = id;
-        place = i;
-      }
-    }
-    if (best < 0) return spans;
-    spans[place] = {{spans[place].text.data(), spans[place].text.size() + spans[place + 1].text.size()}, best};
-    spans.erase(spans.begin() + static_cast<std::ptrdiff_t>(place) + 1);
+  return spans;
+}
+
+std::vector<SentencePieceEncoder::Span> SentencePieceEncoder::MergePairs(std::string_view text) const {
+  std::vector<Span> spans = Characters(text);
+  // Spans form a list: one that was merged into its left neighbour is empty.
+  const size_t end = spans.size();
+  std::vector<size_t> before(end), after(end);
+  for (size_t i = 0; i < end; ++i) {
+    before[i] = i == 0 ? 0 : i - 1;
+    after[i] = i + 1;
   }
+  struct Merge {
+    int id;
+    size_t left, bytes;
+    // The vocabulary's earliest merge comes first, and of its places the leftmost.
+    bool operator<(const Merge& other) const { return id != other.id ? id > other.id : left > other.left; }
+  };
+  std::priority_queue<Merge> merges;
+  const auto propose = [&](size_t left) {
+    if (after[left] == end) return;
+    const std::string_view joined(spans[left].text.data(), spans[left].text.size() + spans[after[left]].text.size());
+    const int id = Find(joined);
+    if (id >= 0) merges.push({id, left, joined.size()});
+  };
+  for (size_t i = 0; i < end; ++i) propose(i);
+  while (!merges.empty()) {
+    const Merge merge = merges.top();
+    merges.pop();
+    Span& left = spans[merge.left];
+    if (left.text.empty() || after[merge.left] == end) continue;
+    Span& right = spans[after[merge.left]];
+    if (left.text.size() + right.text.size() != merge.bytes) continue;  // one of the two is a longer one by now
+    left = {{left.text.data(), merge.bytes}, merge.id};
+    right.text = {};
+    after[merge.left] = after[after[merge.left]];
+    if (after[merge.left] != end) before[after[merge.left]] = merge.left;
+    if (merge.left != 0) propose(before[merge.left]);
+    propose(merge.left);
+  }
+  spans.erase(std::remove_if(spans.begin(), spans.end(), [](const Span& span) { return span.text.empty(); }),
+              spans.end());
+  return spans;
 }
 
 std::vector<SentencePieceEncoder::Span> SentencePieceEncoder::BestPath(std::string_view text) const {
@@ -145,7 +179,10 @@ std::vector<int> SentencePieceEncoder::Encode(std::string_view text, int unknown
   const std::string marked = MarkWords(text);
   std::vector<int> ids;
   bool after_unknown = false;
-  for (const Span& span : model_ == Model::kUnigram ? BestPath(marked) : MergePairs(marked)) {
+  const std::vector<Span> spans = model_ == Model::kUnigram ? BestPath(marked)
+                                  : model_ == Model::kBpe   ? MergePairs(marked)
+                                                            : Characters(marked);
+  for (const Span& span : spans) {
     const bool known = span.id >= 0;
     if (known) {
       ids.push_back(span.id);

@@ -11,18 +11,24 @@
 
 namespace sottovoce {
 
+constexpr std::string_view kWordMark = "\xE2\x96\x81";  // U+2581, of pieces that start a word
+
 class SentencePieceEncoder {
  public:
   enum class Model { kBpe, kUnigram, kChar };
 
-  // pieces: by id; U+2581 marks a word's start, "<...>" (blank, unknown, bytes) are never part of text.
+  // "bpe", "unigram" or "char", as artifacts name them.
+  static Result<Model> ParseModel(const std::string& name);
+
+  // pieces: by id; "<...>" (blank, unknown, bytes) are never part of text.
   // scores: (pieces), natural logarithms, needed by kUnigram; the ids of a BPE vocabulary are in the order of its
   // merges.
   static Result<SentencePieceEncoder> Create(Model model, const std::vector<std::string>& pieces,
                                              std::vector<float> scores);
 
-  // Spaces become word marks, one before each word. A character without a piece becomes its byte pieces if the
-  // vocabulary has them, else `unknown` once for a run of them.
+  // Spaces (U+0020 alone, as with the library's normalization `identity`) become word marks, one before each word. A
+  // character without a piece becomes its byte pieces if the vocabulary has them, else `unknown` once for a run of
+  // them.
   std::vector<int> Encode(std::string_view text, int unknown = 1) const;
 
  private:
@@ -30,6 +36,7 @@ class SentencePieceEncoder {
     std::string_view text;
     int id;  // -1: no piece
   };
+  std::vector<Span> Characters(std::string_view text) const;
   std::vector<Span> MergePairs(std::string_view text) const;
   std::vector<Span> BestPath(std::string_view text) const;
   int Find(std::string_view piece) const;

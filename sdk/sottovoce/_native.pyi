@@ -11,6 +11,12 @@ __version__: str
 def active_isa() -> str:
     """Return the instruction-set tier in use; UnsupportedError when SOTTOVOCE_ISA names one that this CPU lacks."""
 
+def sentencepiece_encode(kind: str, pieces: Sequence[str], scores: Sequence[float], text: str | bytes) -> list[int]:
+    """Return the ids of `text`; kind: bpe, unigram or char; scores of unigram pieces, else []."""
+
+def sentencepiece_decode(pieces: Sequence[str], ids: Sequence[int]) -> str:
+    """Return the text of `ids`, single spaces between words."""
+
 class Artifact:
     @staticmethod
     def open(path: bytes) -> Artifact: ...

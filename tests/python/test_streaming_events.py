@@ -140,21 +140,3 @@ def test_alternatives(recognizer: sv.Recognizer) -> None:
 def test_mistakes_are_named(recognizer: sv.Recognizer, options: dict[str, object], message: str) -> None:
     with pytest.raises(sv.InvalidInputError, match=message.replace("(", r"\(")):
         recognizer.stream(**options)  # type: ignore[arg-type]
-
-
-def test_the_pieces_of_a_phrase_are_sentencepieces(recognizer: sv.Recognizer) -> None:
-    pytest.importorskip("sentencepiece")
-    from sottovoce.export.train.asr.pieces import Pieces, train_pieces
-
-    texts = [path.read_text().strip().lower() for path in sorted(AUDIO.glob("*.txt"))] * 20
-    model = train_pieces(texts, 60)
-    pieces = Pieces(model)
-    native = _encoder_like(pieces)
-    for text in ["play some jazz", "the weather in paris", "a", "  two   spaces ", "zebra?", ""]:
-        assert native(text) == pieces.encode(text), text
-
-
-def _encoder_like(pieces: object) -> object:
-    from sottovoce import _native
-
-    return lambda text: _native.sentencepiece_encode("bpe", pieces.pieces, [], text)  # type: ignore[attr-defined]

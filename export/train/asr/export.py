@@ -18,8 +18,10 @@ from sottovoce.export.writers.spec_to_gguf import write_spec
 
 def checkpoint_spec(checkpoint: Checkpoint) -> Spec:
     """Return the averaged weights of a checkpoint as a Spec."""
-    pieces = checkpoint.pieces().pieces
-    return transducer_spec(checkpoint.model(), pieces, checkpoint.piece_kind, checkpoint.feature_preset)
+    pieces = checkpoint.pieces()
+    return transducer_spec(
+        checkpoint.model(), pieces.pieces, checkpoint.piece_kind, checkpoint.feature_preset, pieces.scores
+    )
 
 
 def export_checkpoint(

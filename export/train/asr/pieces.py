@@ -14,10 +14,11 @@ PieceModel = Literal["bpe", "unigram", "char"]
 BLANK_PIECE = "<blk>"
 
 
-def train_pieces(texts: Iterable[str], size: int, model: PieceModel = "bpe") -> bytes:
+def train_pieces(texts: Iterable[str], size: int, model: PieceModel = "bpe", *, byte_fallback: bool = False) -> bytes:
     """Return a trained SentencePiece model (its protobuf): `<blk>` is 0, `<unk>` 1, then `size` - 2 pieces of text.
 
-    `char` takes as many pieces as there are characters, whatever `size` says.
+    `char` takes as many pieces as there are characters, whatever `size` says. byte_fallback: the first 256 of the pieces
+    are bytes, of which characters that `texts` lacks are made.
     """
     stream = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -27,6 +28,7 @@ def train_pieces(texts: Iterable[str], size: int, model: PieceModel = "bpe") -> 
         vocab_size=size,
         hard_vocab_limit=model != "char",
         character_coverage=1.0,
+        byte_fallback=byte_fallback,
         normalization_rule_name="identity",
         pad_id=0,
         pad_piece=BLANK_PIECE,
@@ -57,12 +59,16 @@ class Pieces:
         """All pieces by id; word starts carry U+2581."""
         return [self._processor.id_to_piece(i) for i in range(len(self))]
 
+    @property
+    def scores(self) -> list[float]:
+        """Log probabilities of the pieces by id; of `unigram` models alone they mean something."""
+        return [self._processor.get_score(i) for i in range(len(self))]
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`, without blank."""
         ids: list[int] = self._processor.encode(text)
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of `ids`: pieces joined, word marks as spaces (the runtime does the same)."""
-        pieces = self.pieces
-        return "".join(pieces[i] for i in ids).replace("\u2581", " ").strip()
+        """Return the text of `ids` with single spaces between words, as the runtime does."""
+        return " ".join(self._processor.decode(list(ids)).split())

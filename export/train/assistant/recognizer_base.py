@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from sentencepiece import sentencepiece_model_pb2 as pb
 from torch import Tensor
 
-from sottovoce.errors import UnsupportedError
+from sottovoce.errors import DataError, UnsupportedError
 from sottovoce.export.artifact_weights import ArtifactWeights
 from sottovoce.export.models.transducer import BlockConfig, Conv, PredictorConfig, Transducer, TransducerConfig
 from sottovoce.export.spec import contract
@@ -19,13 +20,15 @@ from sottovoce.export.spec_transducer import ARCHITECTURE
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.models import resolve
 
+_BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
+
 
 def load_recognizer_base(name_or_path: str) -> Checkpoint:
     """Open checkpoint.pt, an artifact or a bundled model.
 
     Raises:
         ModelNotFoundError, DataError: as `Checkpoint.load` and `models.resolve`.
-        UnsupportedError: an artifact of another kind, or one with a unigram vocabulary, whose scores no artifact holds.
+        UnsupportedError: an artifact of another kind.
     """
     if name_or_path.endswith(".pt"):
         return Checkpoint.load(Path(name_or_path))
@@ -56,7 +59,7 @@ def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     return Checkpoint(
         config,
         model.state_dict(),
-        piece_model(pieces, kind, str(path)),
+        piece_model(pieces, kind, metadata.get("tokenizer.scores", ()), str(path)),
         kind,
         str(metadata["feature.preset"]),
         {"base": str(metadata["general.name"])},
@@ -64,16 +67,26 @@ def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     )
 
 
-def piece_model(pieces: list[str], kind: str, source: str) -> bytes:
-    """Return a SentencePiece model of these pieces; merges of `bpe` are tried in the order of the pieces."""
-    kinds = {"bpe": pb.TrainerSpec.BPE, "char": pb.TrainerSpec.CHAR}
+def piece_model(pieces: list[str], kind: str, scores: Sequence[float], source: str) -> bytes:
+    """Return a SentencePiece model of these pieces.
+
+    scores: of the pieces of a `unigram` vocabulary; merges of `bpe` are tried in the order of the pieces.
+    """
+    kinds = {"bpe": pb.TrainerSpec.BPE, "char": pb.TrainerSpec.CHAR, "unigram": pb.TrainerSpec.UNIGRAM}
     if kind not in kinds:
-        raise UnsupportedError(f"{source}: a vocabulary of kind {kind!r} cannot be trained on; wanted bpe or char")
+        raise UnsupportedError(f"{source}: vocabulary of kind {kind!r}; wanted bpe, char or unigram")
+    if kind == "unigram" and len(scores) != len(pieces):
+        raise DataError(f"{source}: tokenizer.scores: wanted {len(pieces)}, found {len(scores)}")
+    types = pb.ModelProto.SentencePiece
     model = pb.ModelProto()
     for number, piece in enumerate(pieces):
-        types = {0: pb.ModelProto.SentencePiece.CONTROL, 1: pb.ModelProto.SentencePiece.UNKNOWN}
-        score = 0.0 if number < 2 else float(2 - number)
-        model.pieces.add(piece=piece, score=score, type=types.get(number, pb.ModelProto.SentencePiece.NORMAL))
+        score = scores[number] if kind == "unigram" else min(0.0, float(2 - number))
+        if _BYTE_PIECE.fullmatch(piece):
+            type_, score = types.BYTE, 0.0
+            model.trainer_spec.byte_fallback = True
+        else:
+            type_ = {0: types.CONTROL, 1: types.UNKNOWN}.get(number, types.NORMAL)
+        model.pieces.add(piece=piece, score=score, type=type_)
     spec = model.trainer_spec
     spec.model_type, spec.vocab_size = kinds[kind], len(pieces)
     spec.pad_id, spec.unk_id, spec.bos_id, spec.eos_id = 0, 1, -1, -1

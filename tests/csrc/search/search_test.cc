@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "search/greedy.h"
-#include "search/words.h"
 
 namespace sottovoce {
 namespace {
@@ -66,28 +65,6 @@ TEST_CASE("equal logits give blank") {
   std::vector<DecodedToken> tokens;
   GreedyFrame(nullptr, 0, {}, scorer, tokens);
   CHECK(tokens.empty());
-}
-
-TEST_CASE("words from pieces: starts, times, confidences, bytes") {
-  const std::vector<std::string> pieces = {"<blk>", "\u2581play", "s", "\u2581", "jazz", "<0xC3>", "<0xA9>"};
-  const std::vector<DecodedToken> tokens = {
-      {1, 2, std::log(0.5f)}, {2, 4, std::log(0.125f)}, {3, 5, 0.0f}, {4, 6, 0.0f}, {5, 6, 0.0f}, {6, 7, 0.0f}};
-  const auto words = TokensToWords(tokens, pieces, 0.08);
-  REQUIRE(words.size() == 2);
-  CHECK(words[0].text == "plays");
-  CHECK(words[0].start_seconds == doctest::Approx(0.16));
-  CHECK(words[0].end_seconds == doctest::Approx(0.40));
-  CHECK(words[0].confidence == doctest::Approx(0.25));
-  CHECK(words[1].text == "jazz\xC3\xA9");
-  CHECK(words[1].start_seconds == doctest::Approx(0.40));
-  CHECK(JoinWords(words) == "plays jazz\xC3\xA9");
-}
-
-TEST_CASE("no tokens, marks alone and unknown symbols give no words") {
-  const std::vector<std::string> pieces = {"<blk>", "\u2581"};
-  CHECK(TokensToWords({}, pieces, 0.08).empty());
-  CHECK(TokensToWords({{1, 0, 0.0f}, {1, 1, 0.0f}, {9, 1, 0.0f}, {-1, 1, 0.0f}}, pieces, 0.08).empty());
-  CHECK(JoinWords({}).empty());
 }
 
 }  // namespace sottovoce

@@ -1,13 +1,18 @@
-#include "search/words.h"
+#include "pipeline/words.h"
 
 #include <cmath>
 #include <cstdlib>
 #include <string_view>
 
+#include "text/sentencepiece.h"
+#include "text/utf8.h"
+
 namespace sottovoce {
 namespace {
 
-constexpr std::string_view kWordStart = "\xE2\x96\x81";  // U+2581
+constexpr std::string_view kUnknownPiece = "<unk>";
+constexpr std::string_view kUnknownText = "\xE2\x81\x87";      // U+2047, as the library shows it
+constexpr std::string_view kReplacementText = "\xEF\xBF\xBD";  // U+FFFD
 
 // The text of a piece without its word mark.
 std::string PieceText(std::string_view piece) {
@@ -20,6 +25,21 @@ std::string PieceText(std::string_view piece) {
   return std::string(piece);
 }
 
+// Byte pieces may come in any order: each byte that is part of no character becomes U+FFFD.
+std::string RepairUtf8(std::string_view text) {
+  std::string repaired;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Character character = DecodeUtf8(text.data() + at, text.data() + text.size());
+    if (character.well_formed) {
+      repaired += text.substr(at, character.length);
+    } else {
+      for (uint32_t i = 0; i < character.length; ++i) repaired += kReplacementText;
+    }
+    at += character.length;
+  }
+  return repaired;
+}
+
 struct OpenWord {
   RecognizedWord word;
   double log_prob = 0.0;
@@ -28,6 +48,7 @@ struct OpenWord {
 
 void Close(OpenWord& open, std::vector<RecognizedWord>& words) {
   if (!open.word.text.empty()) {
+    open.word.text = RepairUtf8(open.word.text);
     open.word.confidence = static_cast<float>(std::exp(open.log_prob / open.symbols));
     words.push_back(std::move(open.word));
   }
@@ -43,15 +64,17 @@ std::vector<RecognizedWord> TokensToWords(const std::vector<DecodedToken>& token
   for (const DecodedToken& token : tokens) {
     if (token.symbol < 0 || static_cast<size_t>(token.symbol) >= pieces.size()) continue;
     std::string_view piece = pieces[static_cast<size_t>(token.symbol)];
-    if (piece.substr(0, kWordStart.size()) == kWordStart) {
+    const bool unknown = piece == kUnknownPiece;
+    if (unknown || piece.substr(0, kWordMark.size()) == kWordMark) {
       Close(open, words);
-      piece.remove_prefix(kWordStart.size());
+      if (!unknown) piece.remove_prefix(kWordMark.size());
     }
     if (open.symbols == 0) open.word.start_seconds = static_cast<double>(token.frame) * frame_seconds;
     open.word.end_seconds = static_cast<double>(token.frame + 1) * frame_seconds;
-    open.word.text += PieceText(piece);
+    open.word.text += unknown ? std::string(kUnknownText) : PieceText(piece);
     open.log_prob += token.log_prob;
     ++open.symbols;
+    if (unknown) Close(open, words);
   }
   Close(open, words);
   return words;

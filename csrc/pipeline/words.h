@@ -15,8 +15,8 @@ struct RecognizedWord {
   float confidence = 0.0f;  // geometric mean of its symbols' probabilities
 };
 
-// A piece that starts with U+2581 starts a word; byte pieces "<0xE2>" are bytes of UTF-8. Symbols out of `pieces` are
-// left out. frame_seconds: duration of an encoder frame.
+// A piece that starts with U+2581 starts a word; byte pieces "<0xE2>" are bytes of UTF-8, ill-formed ones U+FFFD each;
+// "<unk>" is a word U+2047. Symbols out of `pieces` are left out. frame_seconds: duration of an encoder frame.
 std::vector<RecognizedWord> TokensToWords(const std::vector<DecodedToken>& tokens,
                                           const std::vector<std::string>& pieces, double frame_seconds);
 
