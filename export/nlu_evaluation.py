@@ -17,7 +17,7 @@ from sottovoce.export.spec import Entry, Spec
 from sottovoce.export.spec_bert import require_runtime
 from sottovoce.export.train.nlu.batches import Encoder, Labels
 from sottovoce.export.train.nlu.evaluate import predict
-from sottovoce.export.train.nlu.tokenization import WordTokenizer
+from sottovoce.export.train.nlu.tokenization import word_tokenizer
 
 Decision = tuple[str, list[str]]  # the intent, and one BIO tag a word
 
@@ -91,16 +91,13 @@ def reference_decisions(directory: Path, utterances: Sequence[Utterance]) -> lis
 
     Raises as `importers.load` and `joint_bert`.
     """
-    from sottovoce.tokenizer import Tokenizer
-
     imported = importers.load(directory)
-    metadata, pieces = imported.spec.metadata, imported.pieces
-    options = {key.removeprefix("tokenizer."): value for key, value in metadata.items() if key.startswith("tokenizer.")}
-    options.pop("kind")
-    tokenizer = Tokenizer(pieces, **options)
+    metadata = imported.spec.metadata
+    settings = {
+        key.removeprefix("tokenizer."): value for key, value in metadata.items() if key.startswith("tokenizer.")
+    }
     labels = Labels(metadata["intent.labels"], metadata["slot.labels"])
-    words = WordTokenizer(pieces, lambda word: tokenizer.encode(word).ids[1:-1])
-    words.cls_id, words.sep_id, words.pad_id = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
+    words = word_tokenizer(imported.pieces, settings)
     return predict(joint_bert(imported.spec), Encoder(words, labels, metadata["bert.max_positions"]), utterances)
 
 

@@ -29,7 +29,7 @@ _SYMBOLS = {
     "$": "dollars",
     "#": "number",
 }
-_APOSTROPHES = dict.fromkeys(map(ord, "’‘`´"), "'")  # noqa: RUF001: the curly ones are the point
+_APOSTROPHES = dict.fromkeys(map(ord, "’‘`´"), "'")  # the curly ones are the point
 _NUMBER = re.compile(r"(\d{1,2})\s*:\s*(\d\d)(?!\d)|(\d+)(st|nd|rd|th)\b|(\d{2})s\b|(\d{4})s\b|(\d+)\.(\d+)|(\d+)")
 
 

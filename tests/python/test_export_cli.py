@@ -256,6 +256,18 @@ def test_train_nlu_from_data_to_artifact(tmp_path: Path, capsys: pytest.CaptureF
     assert (out / "tiny.gguf").read_bytes() == data
 
 
+def test_the_tokenizer_is_the_teachers(tmp_path: Path) -> None:
+    cased = shutil.copytree(GOLDEN / "bert_tiny", tmp_path / "cased")
+    (cased / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    (tmp_path / "nlu.csv").write_text("text,intent\n" + "piece1 piece2,a\npiece3,b\n" * 12)
+    command = ["train", "nlu", "--data", str(tmp_path / "nlu.csv"), "--out", str(tmp_path / "out"), "--preset"]
+    command += ["minilm-6", "--teacher", str(cased), "--teacher-epochs", "1", "--ternary-epochs", "1"]
+    assert main(command) == 0
+    tokenizer = sottovoce.IntentParser.from_pretrained(tmp_path / "out" / "model.gguf").tokenizer
+    assert not tokenizer.lowercase
+    assert tokenizer.encode("Piece1").ids != tokenizer.encode("piece1").ids
+
+
 def test_mpnet_teaches_the_teacher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sentences = [f"    - piece{n % 8} [piece{8 + n % 4}](thing)\n" for n in range(12)]
     others = [f"    - piece{n % 8} piece20\n" for n in range(12)]
@@ -298,3 +310,18 @@ def test_mistakes_of_train_nlu(tmp_path: Path, capsys: pytest.CaptureFixture[str
         errors = capsys.readouterr().err
         assert message in errors and errors.count("\n") == 1
     assert not (tmp_path / "out").exists()
+    (tmp_path / "data" / "nlu.csv").write_text("text,intent\n" + "piece1 piece2,a\npiece3,b\n" * 12)
+    (tmp_path / "latin1").write_bytes(b"caf\xe9 1 2\n")
+    bert = json.loads((GOLDEN / "bert_tiny" / "config.json").read_text())
+    del bert["num_attention_heads"]
+    shutil.copytree(GOLDEN / "bert_tiny", tmp_path / "headless")
+    (tmp_path / "headless" / "config.json").write_text(json.dumps(bert))
+    command += ["--teacher", str(GOLDEN / "bert_tiny")]
+    for extra, message in (
+        (["--outliers", str(tmp_path / "latin1")], "wanted UTF-8"),
+        (["--vectors", str(tmp_path / "latin1")], "line 1: "),
+        (["--teacher", str(tmp_path / "headless")], "num_attention_heads: wanted a positive whole number"),
+    ):
+        assert main([*command, *extra]) == 2
+        errors = capsys.readouterr().err
+        assert message in errors and errors.count("\n") == 1

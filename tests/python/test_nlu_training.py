@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from sottovoce.errors import DataError
 from sottovoce.export import packing
 from sottovoce.export.compress.distillation import StudentWithFit, attention_loss, hidden_loss, soft_cross_entropy
 from sottovoce.export.compress.fake_quant import float_product, quantize_activation, quantize_rows, quantized_product
@@ -289,9 +290,16 @@ class TestData:
         path = tmp_path / "vectors.txt"
         path.write_text("jazz 1 0\nblues 0.9 0.1\n, 1 0\nseven 0 1\n")
         assert nearest_words(["jazz", "seven", "unknown"], *read_word_vectors(path)) == {"jazz": ["blues"]}
-        path.write_text("jazz 1 0\nblues 0.9\n")
-        with pytest.raises(ValueError, match="line 2: wanted 2 numbers, found 1"):
-            read_word_vectors(path)
+        for content, message in (
+            (b"jazz 1 0\nblues 0.9\n", "line 2: wanted 2 numbers, found 1"),
+            (b"jazz 1 0\nblues 0.9 x\n", "line 2: could not convert"),
+            (b"jazz\n", "line 1: wanted some numbers"),
+            (b"", "it is empty"),
+            (b"\xff 1 0\n", "utf-8"),
+        ):
+            path.write_bytes(content)
+            with pytest.raises(DataError, match=message):
+                read_word_vectors(path)
 
 
 class TestMetrics:

@@ -16,7 +16,7 @@ from torch import Tensor
 from sottovoce.export.compress.distillation import StudentWithFit, attention_loss, hidden_loss
 from sottovoce.export.compress.projection import layer_map, shrink
 from sottovoce.export.models.bert import BertConfig, JointBert
-from sottovoce.export.train.nlu.backbone import read_config, read_encoder
+from sottovoce.export.train.nlu.backbone import load_backbone
 from sottovoce.export.train.nlu.batches import Batch, Example, bucketed, collate, encode_words
 from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
 from sottovoce.export.train.nlu.tokenization import WordTokenizer
@@ -80,10 +80,8 @@ def distil_general(
     `lines` is plain text, a sentence a line; every epoch draws `sentences_per_epoch` of them.
     """
     torch.manual_seed(settings.seed)
-    config = read_config(backbone, 2, 2)  # the heads are replaced by the task's later
-    teacher = JointBert(config).requires_grad_(False)
-    teacher.load_state_dict(read_encoder(backbone, list(teacher.state_dict())), strict=False)
-    teacher.eval()
+    teacher = load_backbone(backbone, 2, 2).requires_grad_(False).eval()  # the task's heads replace these later
+    config = teacher.config
     rng = random.Random(f"{settings.seed} projection")
     some = rng.sample(range(len(lines)), min(PROJECTION_SENTENCES, len(lines)))
     fitted = [encode_words(lines[index].split(), tokenizer, max_pieces)[0] for index in some]

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from sottovoce.errors import DataError
+
 
 def read_word_vectors(path: Path, limit: int = 60_000) -> tuple[list[str], Tensor]:
     """Words and their vectors (words, size) of a GloVe text file, the first `limit` lines (the most frequent words).
 
-    Raises ValueError naming the line that does not hold a word and as many numbers as the first.
+    Raises DataError naming the line that does not hold a word and as many numbers as the first.
     """
     words: list[str] = []
     rows: list[list[float]] = []
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            if number > limit:
-                break
-            word, *numbers = line.rstrip("\n").split(" ")
-            if rows and len(numbers) != len(rows[0]):
-                raise ValueError(f"{path}: line {number}: wanted {len(rows[0])} numbers, found {len(numbers)}")
-            words.append(word)
-            rows.append([float(value) for value in numbers])
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for line in islice(lines, limit):
+                word, *numbers = line.rstrip("\r\n").split(" ")
+                if len(numbers) != len(rows[0] if rows else numbers) or not numbers:
+                    wanted = len(rows[0]) if rows else "some"
+                    raise ValueError(f"wanted {wanted} numbers, found {len(numbers)}")
+                rows.append([float(value) for value in numbers])
+                words.append(word)
+    except ValueError as error:
+        raise DataError(f"{path}: line {len(rows) + 1}: {error}") from None
+    if not rows:
+        raise DataError(f"{path}: wanted word vectors, it is empty")
     return words, torch.tensor(rows)
 
 

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from sottovoce.errors import InvalidInputError
+from sottovoce.export import importers
 from sottovoce.export.models.bert import BertConfig, JointBert
-from sottovoce.export.train.nlu.backbone import find_minilm
 from sottovoce.export.train.nlu.calibrate import OUTLIERS_FOR_CALIBRATION, calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.general import TINYBERT_4, StudentShape, distil_general
@@ -34,7 +34,7 @@ from sottovoce.export.train.nlu.student import distil_task
 from sottovoce.export.train.nlu.task import Task, load_task, read_lines
 from sottovoce.export.train.nlu.teacher import fine_tune
 from sottovoce.export.train.nlu.ternarize import ternarize
-from sottovoce.export.train.nlu.tokenization import load_tokenizer
+from sottovoce.export.train.nlu.tokenization import backbone_tokenizer
 
 PRESETS: dict[str, StudentShape | None] = {"tinybert-4": TINYBERT_4, "minilm-6": None}
 
@@ -162,11 +162,11 @@ def train_nlu(recipe: Recipe) -> Checkpoint:
     if recipe.preset not in PRESETS:
         raise InvalidInputError(f"preset: wanted one of {sorted(PRESETS)}, found {recipe.preset!r}")
     torch.set_num_threads(recipe.threads)
-    backbone = recipe.backbone or find_minilm()
+    backbone = recipe.backbone or importers.find("minilm")
     outliers = [line for source in recipe.outliers for line in read_lines(source)]
     random.Random(recipe.seed).shuffle(outliers)
     held = round(len(outliers) * OUTLIERS_FOR_CALIBRATION)
-    task = load_task(recipe.data, load_tokenizer(backbone / "vocab.txt"), outliers=outliers[held:], seed=recipe.seed)
+    task = load_task(recipe.data, backbone_tokenizer(backbone), outliers=outliers[held:], seed=recipe.seed)
     task.batch_size = recipe.batch_size
     if recipe.vectors is not None:
         vocabulary = {word for utterance in task.splits["train"] for word in utterance.words}

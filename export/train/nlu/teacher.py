@@ -11,7 +11,7 @@ from sottovoce.export.compress.distillation import StudentWithFit
 from sottovoce.export.compress.projection import layer_map
 from sottovoce.export.models.bert import JointBert
 from sottovoce.export.models.mpnet_joint import JointMpnet
-from sottovoce.export.train.nlu.backbone import read_config, read_encoder
+from sottovoce.export.train.nlu.backbone import load_backbone
 from sottovoce.export.train.nlu.batches import Batch
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
@@ -31,12 +31,11 @@ def fine_tune(
 ) -> Checkpoint:
     """Trains (or resumes) and returns the teacher with the best validation score; with `mpnet`, it also imitates that one.
 
-    Raises InvalidInputError when the attention heads of the two differ in number.
+    Raises InvalidInputError when the attention heads of the two differ in number, and what `load_backbone` raises.
     """
     torch.manual_seed(settings.seed)
-    config = read_config(backbone, len(task.labels.intents), len(task.labels.tags))
-    model = JointBert(config, dropout)
-    model.load_state_dict(read_encoder(backbone, list(model.state_dict())), strict=False)
+    model = load_backbone(backbone, len(task.labels.intents), len(task.labels.tags), dropout)
+    config = model.config
     trained: JointBert | StudentWithFit = model
     if mpnet is not None:
         above = mpnet.requires_grad_(False).eval()
@@ -66,4 +65,5 @@ def fine_tune(
     )
     best = run_stage(stage)
     assert best is not None
-    return Checkpoint(config, task.labels.intents, task.labels.tags, task.encoder.tokenizer.pieces, best)
+    words = task.encoder.tokenizer
+    return Checkpoint(config, task.labels.intents, task.labels.tags, words.pieces, best, tokenizer=dict(words.settings))
