@@ -176,8 +176,10 @@ Result<WavAudio> ReadWav(const std::string& path) {
     bytes.resize(old + got);
   } while (got > 0);
   const bool failed = std::ferror(file) != 0;
+  const int error = errno;  // the read's: closing may change it
   std::fclose(file);
-  if (failed) return IoError(path + ": reading failed");
+  if (failed && error == EISDIR) return InvalidArgument(path + ": wanted a WAV file, found a directory");
+  if (failed) return IoError(path + ": cannot read: " + std::strerror(error));
   Result<WavAudio> audio = ParseWav(bytes.data(), bytes.size());
   if (!audio.ok()) return Status(audio.status().code(), path + ": " + audio.status().message());
   return audio;

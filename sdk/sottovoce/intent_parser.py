@@ -116,12 +116,12 @@ class IntentParser:
             top_k: how many intents to return, at least 1.
 
         Raises:
-            InvalidInputError: ``text`` is no string, or ``top_k`` is not positive.
+            InvalidInputError: ``text`` is no string, or ``top_k`` no positive whole number.
         """
         if not isinstance(text, str):
             raise InvalidInputError(f"text: wanted str, found {type(text).__name__}")
-        if top_k < 1:
-            raise InvalidInputError(f"top_k: wanted at least 1, found {top_k}")
+        if not isinstance(top_k, int) or top_k < 1:
+            raise InvalidInputError(f"top_k: wanted a whole number of at least 1, found {top_k!r}")
         intents, slots, out_of_scope, warnings = self._native.parse(text, top_k)
         return ParseResult(
             text,

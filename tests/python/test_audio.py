@@ -80,6 +80,8 @@ def test_streaming_writer_left_sizes_open(tmp_path: Path) -> None:
 def test_missing_compressed_and_other_files(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError):
         audio.read_wav(tmp_path / "none.wav")
+    with pytest.raises(InvalidInputError, match="found a directory"):
+        audio.read_wav(tmp_path)
     path = write_wav(tmp_path / "a.wav", bytes(100))
     mu_law = bytearray(path.read_bytes())
     struct.pack_into("<H", mu_law, 20, 7)

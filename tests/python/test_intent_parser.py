@@ -148,8 +148,9 @@ def test_any_text_parses(text: str) -> None:
 def test_bad_arguments(parser: sv.IntentParser) -> None:
     with pytest.raises(sv.InvalidInputError, match="wanted str, found bytes"):
         parser.parse(b"play jazz")  # type: ignore[arg-type]
-    with pytest.raises(sv.InvalidInputError, match="top_k: wanted at least 1, found 0"):
-        parser.parse("play jazz", top_k=0)
+    for top_k in (0, 2.5, "3"):
+        with pytest.raises(sv.InvalidInputError, match=f"top_k: wanted a whole number of at least 1, found {top_k!r}"):
+            parser.parse("play jazz", top_k=top_k)  # type: ignore[arg-type]
     with pytest.raises(sv.ModelNotFoundError, match="snips-xx: no such file"):
         sv.IntentParser.from_pretrained("snips-xx")
 

@@ -152,6 +152,7 @@ TEST_CASE("what cannot be read is named") {
   PutChunk(no_format, "data", {1, 2});
   CHECK(Parse(no_format).status().message().find("fmt") != std::string::npos);
   CHECK(ReadWav("/nonexistent.wav").status().code() == StatusCode::kNotFound);
+  CHECK(ReadWav("/").status().code() == StatusCode::kInvalidArgument);
 }
 
 }  // namespace sottovoce
