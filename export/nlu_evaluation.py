@@ -8,16 +8,19 @@ from pathlib import Path
 
 import torch
 
-from sottovoce.errors import InvalidInputError
+from sottovoce import Artifact, IntentParser
+from sottovoce.errors import InvalidInputError, UnsupportedError
 from sottovoce.export import importers
 from sottovoce.export.data import Utterance
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
 from sottovoce.export.nlu_metrics import slot_spans
 from sottovoce.export.spec import Entry, Spec
 from sottovoce.export.spec_bert import require_runtime
+from sottovoce.export.train.nlu.artifact_start import artifact_checkpoint
 from sottovoce.export.train.nlu.batches import Encoder, Labels
 from sottovoce.export.train.nlu.evaluate import predict
 from sottovoce.export.train.nlu.tokenization import word_tokenizer
+from sottovoce.models import resolve
 
 Decision = tuple[str, list[str]]  # the intent, and one BIO tag a word
 
@@ -38,8 +41,6 @@ def tags_of_words(words: Sequence[str], slots: Sequence[tuple[str, int, int]]) -
 
 def runtime_decisions(model: str, utterances: Sequence[Utterance]) -> list[Decision]:
     """Decisions of the C++ runtime for a bundled model or an artifact. Raises as `IntentParser.from_pretrained`."""
-    from sottovoce import IntentParser
-
     parser = IntentParser.from_pretrained(model)
     decisions = []
     for utterance in utterances:
@@ -86,19 +87,57 @@ def _parameter_name(entry: Entry, name: str) -> str:
     return f"{entry.name}.weight{name.removeprefix(entry.name)}" if entry.kind == "embedding" else name
 
 
-def reference_decisions(directory: Path, utterances: Sequence[Utterance]) -> list[Decision]:
-    """Decisions of the torch reference for a checkpoint of any kind with both heads, computed with the runtime's arithmetic.
+def artifact_reference(path: str) -> JointBert:
+    """Return the torch reference of an artifact: its weights, quantized again, which gives the same codes and scales.
 
-    Raises as `importers.load` and `joint_bert`.
+    Raises:
+        UnsupportedError: weights that are not ternary, int8 or f32, or another architecture.
     """
-    imported = importers.load(directory)
-    metadata = imported.spec.metadata
+    checkpoint = artifact_checkpoint(path)
+    names = Artifact.open(path).metadata["sottovoce.tensor_names"]
+    kinds = {}
+    for family, stem in _STEMS.items():
+        suffixes = {name.removeprefix(stem) for name in names if name.startswith(stem)} - {".scale", ".bias"}
+        for suffix in suffixes:
+            if suffix not in _KINDS:
+                raise UnsupportedError(
+                    f"{path}: {stem}{suffix}: wanted ternary, int8 or f32; name its checkpoint instead"
+                )
+            kinds[family] = _KINDS[suffix]
+    quantization = Quantization(**kinds)  # type: ignore[arg-type]
+    return dataclasses.replace(
+        checkpoint, config=dataclasses.replace(checkpoint.config, quantization=quantization)
+    ).build()
+
+
+_STEMS = {
+    "word": "embeddings.word",
+    "position": "embeddings.position",
+    "encoder": "layer.0.attention.query.weight",
+    "pooler": "pooler.weight",
+    "heads": "intent.weight",
+}
+_KINDS = {".f32": "f32", ".q8r": "int8", ".q8p16x4": "int8", ".q2r": "ternary", ".q2p16x4": "ternary"}
+
+
+def reference_decisions(model: str | Path, utterances: Sequence[Utterance]) -> list[Decision]:
+    """Decisions of the torch reference for a checkpoint directory, an artifact or a bundled model with both heads.
+
+    It computes with the runtime's arithmetic. Raises as `importers.load` and `joint_bert`, or `artifact_reference`.
+    """
+    if Path(model).is_dir():
+        imported = importers.load(model)
+        network, pieces, metadata = joint_bert(imported.spec), imported.pieces, imported.spec.metadata
+    else:
+        parser = IntentParser.from_pretrained(model)
+        pieces, metadata = parser.tokenizer.vocab, Artifact.open(resolve(model)).metadata
+        network = artifact_reference(resolve(model)).eval()
     settings = {
         key.removeprefix("tokenizer."): value for key, value in metadata.items() if key.startswith("tokenizer.")
     }
     labels = Labels(metadata["intent.labels"], metadata["slot.labels"])
-    words = word_tokenizer(imported.pieces, settings)
-    return predict(joint_bert(imported.spec), Encoder(words, labels, metadata["bert.max_positions"]), utterances)
+    words = word_tokenizer(pieces, settings)
+    return predict(network, Encoder(words, labels, metadata["bert.max_positions"]), utterances)
 
 
 def agreement(first: Sequence[Decision], second: Sequence[Decision]) -> float:

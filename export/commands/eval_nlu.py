@@ -1,7 +1,7 @@
 """Print intent accuracy, slot F1 (seqeval's) and exact match of a model on labelled utterances, in percent.
 
-MODEL is an artifact or a bundled name, run by the C++ runtime; with --reference, a checkpoint directory, run by the torch
-reference. An intent label `a#b` counts as right when either is predicted.
+MODEL is an artifact or a bundled name, run by the C++ runtime; with --reference, one of these or a checkpoint directory, run by
+the torch reference. An intent label `a#b` counts as right when either is predicted.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ HELP = "intents and slots"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "model", metavar="MODEL", help="artifact, bundled name, or with --reference a checkpoint directory"
+        "model", metavar="MODEL", help="artifact, bundled name, or with --reference also a checkpoint directory"
     )
     parser.add_argument(
         "--data", required=True, metavar="PATH", help="data set: a file or a directory of any known format"
     )
     parser.add_argument("--split", default="test", help="which split of the data (default: test)")
-    parser.add_argument("--reference", action="store_true", help="run a checkpoint by the torch reference")
+    parser.add_argument("--reference", action="store_true", help="run it by the torch reference")
     parser.add_argument(
-        "--compare", metavar="CHECKPOINT", help="also say on how many utterances this checkpoint agrees"
+        "--compare",
+        metavar="MODEL",
+        help="also say on how many utterances the torch reference of this artifact, bundled name or checkpoint agrees",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
     utterances = read_split(options.data, options.split)
     if options.reference:
-        decisions = reference_decisions(_checkpoint(options.model), utterances)
+        decisions = reference_decisions(options.model, utterances)
     elif Path(options.model).is_dir():
         raise InvalidInputError(
             f"{options.model}: a checkpoint directory; add --reference, or convert it to an artifact"
@@ -54,18 +56,10 @@ def run(options: argparse.Namespace) -> int:
         for key, value in evaluate_nlu(gold, decisions).to_dict().items()
     }
     if options.compare:
-        report["agreement"] = round(
-            agreement(decisions, reference_decisions(_checkpoint(options.compare), utterances)), 3
-        )
+        report["agreement"] = round(agreement(decisions, reference_decisions(options.compare, utterances)), 3)
     if options.json:
         print(json.dumps(report))
     else:
         for key, value in report.items():
             print(f"{key.replace('_', ' '):16} {value:8.2f}" if isinstance(value, float) else f"{key:16} {value:5}")
     return 0
-
-
-def _checkpoint(path: str) -> Path:
-    if not Path(path).is_dir():
-        raise InvalidInputError(f"{path}: wanted a checkpoint directory")
-    return Path(path)

@@ -95,6 +95,9 @@ def test_convert_and_evaluate(
     reference = json.loads(capsys.readouterr().out)
     if report["agreement"] == 100:
         assert reference == {key: value for key, value in report.items() if key != "agreement"}
+    # The reference built from the artifact itself is that of its checkpoint.
+    assert main([*command[:-1], str(model)]) == 0
+    assert json.loads(capsys.readouterr().out) == report
     assert main(command[:-3]) == 0
     assert "intent accuracy" in capsys.readouterr().out
 
