@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from sottovoce._native import __version__
-from sottovoce.cli import bench, info, parse, transcribe, understand
+from sottovoce.cli import bench, info, listen, parse, serve, transcribe, understand
 from sottovoce.errors import SottovoceError
 
 
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sottovoce {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (understand, transcribe, parse, info, bench):
+    for module in (understand, transcribe, listen, parse, serve, info, bench):
         module.add_commands(commands)
     return parser
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sottovoce.cli.arguments import positive_int
+from sottovoce.cli.listener import DEFAULT_RECOGNIZER
 from sottovoce.cli.parse import DEFAULT_MODEL
-from sottovoce.cli.transcribe import DEFAULT_RECOGNIZER
 
 if TYPE_CHECKING:
     from sottovoce.audio import FloatArray

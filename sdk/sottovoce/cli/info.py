@@ -19,7 +19,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     info.add_argument("--verify", action="store_true", help="check the SHA-256 over all tensors, too")
     info.add_argument("--json", action="store_true", help="print one JSON object")
     info.set_defaults(run=run_info)
-    models = commands.add_parser("models", help="the bundled models", description="List the bundled models.")
+    models = commands.add_parser(
+        "models", help="the bundled models", description="List the bundled models and assistants."
+    )
     models.set_defaults(run=run_models)
 
 
@@ -54,12 +56,16 @@ def run_info(options: argparse.Namespace) -> int:
 
 
 def run_models(options: argparse.Namespace) -> int:
-    """Print the bundled models, one a line."""
+    """Print the bundled models and assistants, one a line."""
     from sottovoce.artifact import Artifact
-    from sottovoce.models import bundled
+    from sottovoce.assistant_bundle import open_bundle
+    from sottovoce.models import bundled, bundled_assistants
 
     for name, path in bundled().items():
         metadata = Artifact.open(path).metadata
         size = os.path.getsize(path) / 1e6
         print(f"{name:16} {metadata['general.architecture']:28} {size:5.2f} MB  {metadata['general.license']}")
+    for name, folder in bundled_assistants().items():
+        size = sum(entry.stat().st_size for entry in os.scandir(folder)) / 1e6
+        print(f"{name:16} {'assistant':28} {size:5.2f} MB  {open_bundle(folder).licence}")
     return 0

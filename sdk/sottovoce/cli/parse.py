@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sottovoce.cli.arguments import positive_int
 
 if TYPE_CHECKING:
+    from sottovoce.assistant import ResolvedSlot
     from sottovoce.intent_parser import ParseResult
 
 DEFAULT_MODEL = "snips-en"
@@ -30,14 +32,18 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(run=run)
 
 
-def format_parse(result: ParseResult) -> str:
-    """Return the intents and slots for people to read, a line each."""
+def format_parse(result: ParseResult, resolved: Sequence[ResolvedSlot] = ()) -> str:
+    """Return the intents and slots for people to read, a line each; what was heard where the meant value differs."""
     lines = [
         f"{'intent' if rank == 0 else '':11} {intent.name}  {intent.score:.3f}"
         + ("  (out of scope)" if rank == 0 and result.out_of_scope else "")
         for rank, intent in enumerate(result.intents)
     ]
-    lines += [f"{'slot':11} {slot.name} = {slot.value!r}  {slot.score:.3f}" for slot in result.slots]
+    meant = {slot.start: slot.resolved for slot in resolved}
+    for slot in result.slots:
+        value = meant.get(slot.start, slot.value)
+        heard = "" if value == slot.value else f"  (heard {slot.value!r})"
+        lines.append(f"{'slot':11} {slot.name} = {value!r}  {slot.score:.3f}{heard}")
     lines += [f"{'warning':11} {warning}" for warning in result.warnings]
     return "\n".join(lines)
 
