@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--manifest", action="append", required=True, metavar="TSV[:SPLIT]", help="recordings and transcripts"
     )
     parser.add_argument(
-        "--reference", choices=["f32", "int8"], help="run a checkpoint by the torch reference, so computed"
+        "--reference", choices=["f32", "int8", "ternary"], help="run a checkpoint by the torch reference, so computed"
     )
     parser.add_argument(
         "--limit", type=int, default=0, metavar="N", help="only the first N recordings of each manifest"

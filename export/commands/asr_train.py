@@ -4,6 +4,9 @@
 `export/train/asr/manifest.py`), or a folder with a manifest.tsv; give it as often as there are corpora. Features are
 computed once, with perturbed copies, into --cache. A killed run goes on when the same command is given again. The output
 folder gets checkpoint.pt, metrics.jsonl, dev.jsonl and model.int8.gguf, model.f32.gguf at the end.
+
+Ternary or int8 weights: --weights ternary --init F32/checkpoint.pt --distill-from F32/checkpoint.pt; the output folder gets
+model.ternary.gguf at the end.
 """
 
 from __future__ import annotations
@@ -36,6 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", metavar="DIR", help="features of a large recognizer's encoder, from `teacher-features`"
     )
+    parser.add_argument(
+        "--weights",
+        choices=["f32", "int8", "ternary"],
+        help="int8, ternary: quantization-aware training, with the arithmetic of the runtime; wants --init (default: f32)",
+    )
+    parser.add_argument(
+        "--distill-from", metavar="CHECKPOINT", help="imitate this float checkpoint.pt too, of the same shape"
+    )
     parser.add_argument("--cache", metavar="DIR", help="folder of cached features (default: OUT/cache)")
     parser.add_argument(
         "--copies", type=int, default=1, help="perturbed variants of an utterance, beside itself (default: 1)"
@@ -45,8 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", metavar="JSON", help="file with a RecipeConfig; other options override it")
     parser.add_argument("--audio-hours", type=float, metavar="H", help="audio to see in all (default: 30)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long (default: 0, no limit)")
     parser.add_argument("--batch-seconds", type=float, metavar="S", help="audio in a batch (default: 64)")
-    parser.add_argument("--learning-rate", type=float, metavar="R", help="peak (default: 0.002)")
+    parser.add_argument(
+        "--learning-rate", type=float, metavar="R", help="peak (default: 0.0008, 0.0005 of quantized weights)"
+    )
     parser.add_argument("--pieces", choices=["bpe", "unigram", "char"], help="kind of vocabulary (default: bpe)")
     parser.add_argument("--vocab-size", type=int, metavar="N", help="pieces (default: 256)")
     parser.add_argument("--seed", type=int, help="(default: 1)")

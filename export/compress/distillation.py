@@ -37,7 +37,7 @@ class StudentWithFit(nn.Module):
         return hidden if self.fit is None else self.fit(hidden)
 
 
-def _relative_error(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+def relative_error(found: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean square error over weighted mean square of the target; weight broadcasts over the last axis."""
     error = ((found - wanted).square() * weight).sum()
     return error / ((wanted.square() * weight).sum() + 1e-6)
@@ -48,7 +48,7 @@ def hidden_loss(student: StudentWithFit, found: BertOutput, wanted: BertOutput, 
     pairs = [(found.hidden[0], wanted.hidden[0])]
     pairs += [(found.hidden[index + 1], wanted.hidden[layer + 1]) for index, layer in enumerate(student.layers)]
     weight = keep.unsqueeze(-1)
-    return torch.stack([_relative_error(student.to_teacher(a), b, weight) for a, b in pairs]).mean()
+    return torch.stack([relative_error(student.to_teacher(a), b, weight) for a, b in pairs]).mean()
 
 
 def attention_loss(student: StudentWithFit, found: BertOutput, wanted: BertOutput, keep: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def attention_loss(student: StudentWithFit, found: BertOutput, wanted: BertOutpu
         return scores - (scores * keep[:, None, None, :]).sum(-1, keepdim=True) / count
 
     errors = [
-        _relative_error(centred(found.scores[index]), centred(wanted.scores[layer]), weight)
+        relative_error(centred(found.scores[index]), centred(wanted.scores[layer]), weight)
         for index, layer in enumerate(student.layers)
     ]
     return torch.stack(errors).mean()

@@ -8,6 +8,7 @@ the quantizer's backward hands it on (straight-through estimator).
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -83,28 +84,66 @@ def quantize_activation(
     return QuantizedActivation(values, scale)
 
 
+class WeightCodes(NamedTuple):
+    """A weight (rows, cols) as the integer kernels hold it: whole numbers and float32 scales (rows)."""
+
+    codes: Tensor
+    scale: Tensor
+    exact_in_float32: bool  # their sums of products with 8-bit activations
+
+    @staticmethod
+    def of(weight: Tensor, kind: WeightKind) -> WeightCodes:
+        """Quantize; ValueError for a kind that is not one matrix of integer codes."""
+        if kind in ("ternary", "binary"):
+            codes, alpha = ternary_codes(weight) if kind == "ternary" else binary_codes(weight)
+            return WeightCodes(codes, alpha.half().float(), weight.shape[-1] * 127 < FLOAT32_EXACT)
+        rows = quantize_rows(weight, kind)
+        return WeightCodes(rows.codes, rows.scale.float(), weight.shape[-1] * 127 * 127 < FLOAT32_EXACT)
+
+    def products(self, values: Tensor) -> Tensor:
+        """values (..., cols), 8-bit whole numbers -> their exact sums rounded once to float32, (..., rows)."""
+        if values.numel() and _integer_products():
+            flat = values.reshape(-1, values.shape[-1]).to(torch.int8)
+            sums = torch._int_mm(flat, self.codes.to(torch.int8).t())
+            return sums.float().view(*values.shape[:-1], -1)
+        values, codes = values.float(), self.codes.float()
+        with torch.autocast("cpu", enabled=False):
+            return values @ codes.t() if self.exact_in_float32 else (values.double() @ codes.double().t()).float()
+
+    def dequantize(self) -> Tensor:
+        """The float32 weight (rows, cols)."""
+        return self.codes.float() * self.scale.unsqueeze(-1)
+
+
+@functools.cache
+def _integer_products() -> bool:
+    """Whether torch multiplies int8 matrices exactly and fast: without VNNI its kernels may saturate in 16 bits."""
+    return bool(torch.cpu._is_vnni_supported())
+
+
+def gradient_dtype() -> torch.dtype:
+    """Of the products that gradients are made of: autocast may lower it; the sums of the forward pass stay exact."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+
+
 class _QuantizedProduct(Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, scale: Tensor, weight: Tensor, kind: WeightKind) -> Tensor:
-        if kind in ("ternary", "binary"):
-            codes, alpha = ternary_codes(weight) if kind == "ternary" else binary_codes(weight)
-            weight_scale = alpha.half().float()
-        else:
-            rows = quantize_rows(weight, kind)
-            codes, weight_scale = rows.codes.float(), rows.scale.float()
-        largest = weight.shape[-1] * 127 * (127 if kind == "int8" else 1)
-        exact = largest < FLOAT32_EXACT
-        accumulator = values @ codes.t() if exact else (values.double() @ codes.double().t()).float()
-        ctx.save_for_backward(values, scale, codes, weight_scale)
-        return accumulator * (scale.unsqueeze(-1) * weight_scale)
+        quantized = WeightCodes.of(weight, kind)
+        dtype = gradient_dtype()
+        # 8-bit whole numbers: bfloat16 holds them exactly.
+        ctx.save_for_backward(values.to(dtype), scale, quantized.dequantize().to(dtype))
+        return quantized.products(values) * (scale.unsqueeze(-1) * quantized.scale)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        values, scale, codes, weight_scale = ctx.saved_tensors
-        grad = grads[0]
-        grad_input = (grad * weight_scale) @ codes
-        scaled = (grad * scale.unsqueeze(-1)).flatten(0, -2)
-        grad_weight = scaled.t() @ values.flatten(0, -2)
+        values, scale, weight = ctx.saved_tensors
+        grad = grads[0].to(values.dtype)
+        grad_input = (grad @ weight).float() if ctx.needs_input_grad[0] else None
+        grad_weight = None
+        if ctx.needs_input_grad[2]:
+            scaled = grad * scale.unsqueeze(-1).to(grad.dtype)
+            grad_weight = (scaled.reshape(-1, grad.shape[-1]).t() @ values.reshape(-1, values.shape[-1])).float()
         return grad_input, None, grad_weight, None
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sottovoce.export.compress.fake_quant import fake_quant_rows, quantize_activation, quantized_product
+from sottovoce.export.compress.quantized_convolution import quantized_convolution
 from sottovoce.export.compress.quantized_rows import WeightKind
 
 BLANK = 0  # also the start symbol of the predictor
@@ -158,7 +159,7 @@ class Product(nn.Linear):
         """input: (..., inputs) -> (..., outputs)."""
         if self.kind == "f32":
             return super().forward(input)
-        return quantized_product(quantize_activation(input), self.weight, self.bias, self.kind)
+        return quantized_product(quantize_activation(input.float()), self.weight, self.bias, self.kind)
 
 
 class Conv(nn.Module):
@@ -198,14 +199,11 @@ class Conv(nn.Module):
         return F.relu(x) if self.spec.relu else x
 
     def _quantized(self, x: Tensor) -> Tensor:
-        # Rows of the product: the frames (and bins) one output sees, gathered, then quantized with one scale.
-        rows = x.unfold(2, self.spec.kernel_time, self.spec.stride_time)
-        if self.spec.kernel_freq:
-            rows = rows.unfold(3, self.spec.kernel_freq, self.spec.stride_freq).permute(0, 2, 3, 4, 5, 1).flatten(3)
-        else:
-            rows = rows.permute(0, 2, 3, 1).flatten(2)
         weight, bias = self.folded()
-        return quantized_product(quantize_activation(rows), weight, bias, self.kind).movedim(-1, 1)
+        spec, flat = self.spec, not self.spec.kernel_freq
+        kernel, stride = (spec.kernel_time, spec.kernel_freq or 1), (spec.stride_time, spec.stride_freq or 1)
+        y = quantized_convolution(x.unsqueeze(-1) if flat else x, weight, bias, kernel, stride, self.kind)
+        return y.squeeze(-1) if flat else y
 
 
 def sinusoids(count: int, width: int) -> Tensor:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import soundfile
 import torch
+from tone_speech import SENTENCES, TINY, corpus, recipe, write_speech
 
 from sottovoce import Recognizer
 from sottovoce.audio import Fbank
 from sottovoce.errors import DataError, InvalidInputError
 from sottovoce.export import cli
-from sottovoce.export.models.transducer import BlockConfig, Conv, PredictorConfig, Transducer, TransducerConfig
+from sottovoce.export.models.transducer import Conv, Transducer
 from sottovoce.export.train.asr.augment import AugmentConfig
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.decoding import transcribe_features
@@ -26,60 +25,13 @@ from sottovoce.export.train.asr.export import export_checkpoint
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.losses import transducer_loss, uniform_loss
 from sottovoce.export.train.asr.manifest import Source, read_manifest
-from sottovoce.export.train.asr.recipe import RecipeConfig, Trainer
+from sottovoce.export.train.asr.recipe import Trainer
 from sottovoce.export.train.asr.sampler import epoch_batches
-
-TINY = TransducerConfig(
-    blocks=(
-        BlockConfig(("conv2d:3,7,2,2,4,1", "conv2d:3,5,2,2,6,1", "conv1d:1,1,32,0"), 1, 32, 2, 16, 48, (6,), 1),
-        BlockConfig(("conv1d:3,2,48,1", "conv1d:1,1,40,0"), 1, 40, 2, 20, 64, (8,)),
-    ),
-    predictor=PredictorConfig(16, 24, 1, 2, 12, 40, (4,)),
-    joiner_dim=32,
-)
-SENTENCES = ("ab ba", "cab", "a c b", "bac ca", "cba b", "b a")
-TONES = {"a": 350.0, "b": 900.0, "c": 2200.0}  # Hz
-
-
-def say(text: str, seed: int) -> npt.NDArray[np.float32]:
-    """Return a tone of 0.2 s for every letter and a pause for every space, with a little noise."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(3200) / 16000
-    parts = [0.3 * np.sin(2 * np.pi * TONES[c] * time) * np.hanning(3200) if c != " " else np.zeros(2400) for c in text]
-    wave = np.concatenate([np.zeros(1600), *parts, np.zeros(1600)])
-    return (wave + 0.003 * rng.standard_normal(len(wave))).astype(np.float32)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with open(tmp_path / "manifest.tsv", "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["text", "audio", "split"])
-        for number, text in enumerate(SENTENCES):
-            soundfile.write(tmp_path / f"{number}.wav", say(text, number), 16000)
-            writer.writerow([text, f"{number}.wav", "train"])
-    return tmp_path
-
-
-def corpus(folder: Path, copies: int = 0) -> CachedCorpus:
-    return cache_features(Source.parse(f"{folder}:train"), folder / "cache", preset="kaldi80", copies=copies)
-
-
-def recipe(**changes: object) -> RecipeConfig:
-    values: dict[str, object] = {
-        "model": TINY,
-        "augment": None,
-        "piece_model": "char",
-        "batch_seconds": 4.0,
-        "audio_hours": 0.12,
-        "learning_rate": 8e-3,
-        "warmup_steps": 10,
-        "clean_first_hours": 0.0,
-        "flat_start_hours": 0.005,
-        "ctc_first_hours": 0.02,
-        "ema_decay": 0.9,
-    }
-    return RecipeConfig(**values | changes)  # type: ignore[arg-type]
+    return write_speech(tmp_path)
 
 
 def test_learns_a_few_utterances_and_the_runtime_says_the_same(folder: Path) -> None:

@@ -14,11 +14,12 @@ import torch
 from sottovoce.errors import DataError, InvalidInputError, ModelNotFoundError
 from sottovoce.export import cli
 from sottovoce.export.models.transducer import BlockConfig, PredictorConfig, TransducerConfig
+from sottovoce.export.train.asr.config import RecipeConfig
 from sottovoce.export.train.asr.encoder_teacher import EncoderTeacher
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.manifest import Source, load_audio
 from sottovoce.export.train.asr.perturbation import PerturbationConfig, Surroundings, perturb
-from sottovoce.export.train.asr.recipe import RecipeConfig, Trainer
+from sottovoce.export.train.asr.recipe import Trainer
 from sottovoce.export.train.asr.sampler import Item
 from sottovoce.export.train.asr.whisper_features import FRAME, POOL, WINDOW, write_teacher_features
 
@@ -135,10 +136,10 @@ def test_a_recogniser_learns_its_teachers_features_and_resumes(speech: Path) -> 
     items = [Item(0, n, 1, data[0].length(n, 1)) for n in range(len(SECONDS))]
 
     def distance(trainer: Trainer) -> float:
-        features, lengths, *_ = trainer._collate(items, torch.Generator().manual_seed(1))
+        batch = trainer.batch_of(items, torch.Generator().manual_seed(1))
         assert trainer.teacher is not None
         with torch.no_grad():
-            return float(trainer.teacher.loss(trainer.model.encoder(features, lengths)[0], items))
+            return float(trainer.teacher.loss(trainer.model.encoder(batch.features, batch.lengths)[0], items))
 
     before = distance(whole)
     cut = Trainer(config, data, speech / "cut", teacher=folder)

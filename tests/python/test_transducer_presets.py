@@ -23,10 +23,10 @@ from sottovoce.export.provenance import Provenance
 from sottovoce.export.spec_transducer import transducer_spec
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.command import recipe_config
+from sottovoce.export.train.asr.config import RecipeConfig
 from sottovoce.export.train.asr.decoding import transcribe_features
 from sottovoce.export.train.asr.export import export_checkpoint
 from sottovoce.export.train.asr.pieces import Pieces, train_pieces
-from sottovoce.export.train.asr.recipe import RecipeConfig
 from sottovoce.export.writers.spec_to_gguf import write_spec
 
 # Parameters in all, of the encoder, predictor and joiner; feature frames an encoder frame; look-ahead in feature frames.

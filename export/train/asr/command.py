@@ -18,6 +18,7 @@ from sottovoce.export.models.transducer_presets import preset
 from sottovoce.export.train.asr import recipe
 from sottovoce.export.train.asr.augment import AugmentConfig
 from sottovoce.export.train.asr.checkpoint import Checkpoint
+from sottovoce.export.train.asr.config import RecipeConfig
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Source, load_audio, read_manifest
 from sottovoce.export.train.asr.perturbation import Floats, Surroundings
@@ -25,7 +26,7 @@ from sottovoce.export.train.asr.perturbation import Floats, Surroundings
 DEV_UTTERANCES = 100  # a dev set is judged on, while training
 
 
-def recipe_config(options: argparse.Namespace) -> recipe.RecipeConfig:
+def recipe_config(options: argparse.Namespace) -> RecipeConfig:
     """Return the configuration: defaults, --preset, --config, then single options. Raises InvalidInputError, DataError."""
     values: dict[str, Any] = {}
     if options.preset:
@@ -39,19 +40,30 @@ def recipe_config(options: argparse.Namespace) -> recipe.RecipeConfig:
                 values["model"] = TransducerConfig.from_dict(values["model"])
             if values.get("augment") is not None:
                 values["augment"] = AugmentConfig(**values["augment"])
-            recipe.RecipeConfig(**values)
+            RecipeConfig(**values)
         except FileNotFoundError:
             raise InvalidInputError(f"--config {options.config}: no such file") from None
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"--config {options.config}: {error}") from None
+    if options.init:  # it aligns already
+        values |= {
+            "clean_first_hours": 0.0,
+            "flat_start_hours": 0.0,
+            "ctc_first_hours": 0.0,
+            "short_first_seconds": 0.0,
+        }
+    if (options.weights or values.get("weights", "f32")) != "f32":
+        values = {"learning_rate": 5e-4, "weight_decay": 0.0} | values
     single = {
+        "weights": options.weights,
+        "minutes": options.minutes,
         "audio_hours": options.audio_hours,
         "batch_seconds": options.batch_seconds,
         "learning_rate": options.learning_rate,
         "piece_model": options.pieces,
         "seed": options.seed,
     }
-    config = recipe.RecipeConfig(**values | {key: value for key, value in single.items() if value is not None})
+    config = RecipeConfig(**values | {key: value for key, value in single.items() if value is not None})
     if options.vocab_size:
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=options.vocab_size))
     return config
@@ -82,7 +94,7 @@ def load_rooms(path: str) -> list[Floats]:
 
 
 def train(options: argparse.Namespace, out: Path) -> None:
-    """Run the recipe and write model.int8.gguf and model.f32.gguf."""
+    """Run the recipe and write model.int8.gguf and model.f32.gguf, or model.WEIGHTS.gguf of quantized training."""
     from sottovoce.export.train.asr.export import export_checkpoint
 
     config = recipe_config(options)
@@ -112,7 +124,9 @@ def train(options: argparse.Namespace, out: Path) -> None:
         corpora = [cached(text, options.copies) for text in options.manifest]
         dev_sets = [cached(text, 0) for text in options.dev]
         init = Checkpoint.load(Path(options.init)) if options.init else None
-        trainer = recipe.Trainer(config, corpora, out, init, Path(options.teacher) if options.teacher else None)
+        features = Path(options.teacher) if options.teacher else None
+        taught_by = Checkpoint.load(Path(options.distill_from)) if options.distill_from else None
+        trainer = recipe.Trainer(config, corpora, out, init, features, taught_by)
         task = bar.add_task("training", state="", total=config.audio_hours)
         bar.update(task, completed=trainer.audio_seconds / 3600)
 
@@ -131,7 +145,7 @@ def train(options: argparse.Namespace, out: Path) -> None:
                     file.write(json.dumps({"step": trainer.step_number, "word_error_rate": rates}) + "\n")
 
         trainer.run(report, judge)
-    for weights in ("int8", "f32"):
+    for weights in ("int8", "f32") if config.weights == "f32" else (config.weights,):
         path = out / f"model.{weights}.gguf"
         size = export_checkpoint(trainer.checkpoint_path, path, weights=weights, name=options.name)
         console.print(f"{path}: {size / 1e6:.2f} MB")

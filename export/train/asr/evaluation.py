@@ -48,7 +48,7 @@ def runtime_recognizer(model: str) -> Recognize:
 
 
 def reference_recognizer(checkpoint: Path, weights: WeightKind) -> Recognize:
-    """Return the torch reference on a checkpoint, in float or with fake-quantized int8 arithmetic."""
+    """Return the torch reference on a checkpoint, in float or with fake-quantized arithmetic."""
     import torch
 
     from sottovoce.audio import Fbank

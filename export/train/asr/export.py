@@ -41,6 +41,8 @@ def export_checkpoint(
     if weights not in FAMILY_WEIGHTS:
         raise InvalidInputError(f"weights: wanted {', '.join(FAMILY_WEIGHTS)}, found {weights!r}")
     checkpoint = Checkpoint.load(source)
+    if checkpoint.settings.get("weights") == "ternary" and weights != "ternary":
+        raise InvalidInputError(f"{source}: trained for ternary weights, wanted them stored so, found {weights}")
     training = checkpoint.settings | {
         "steps": checkpoint.training.get("step", 0),
         "audio_hours_heard": round(float(checkpoint.training.get("audio_seconds", 0.0)) / 3600, 3),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,49 +19,17 @@ import torch
 from torch import Tensor, nn
 
 from sottovoce.errors import InvalidInputError
-from sottovoce.export.models.transducer import BLANK, Transducer, TransducerConfig
-from sottovoce.export.train.asr.augment import AugmentConfig, augment, random_gain
+from sottovoce.export.models.transducer import Transducer, TransducerConfig
+from sottovoce.export.train.asr.batches import Batch, collate
 from sottovoce.export.train.asr.checkpoint import Checkpoint
+from sottovoce.export.train.asr.config import RecipeConfig
 from sottovoce.export.train.asr.decoding import transcribe_features
+from sottovoce.export.train.asr.distillation import Teacher, require_same_shape
 from sottovoce.export.train.asr.encoder_teacher import EncoderTeacher
 from sottovoce.export.train.asr.feature_cache import CachedCorpus
-from sottovoce.export.train.asr.flat_start import flat_start_loss, spread_labels
-from sottovoce.export.train.asr.losses import ctc_loss, transducer_loss
-from sottovoce.export.train.asr.pieces import PieceModel, Pieces, train_pieces
+from sottovoce.export.train.asr.objective import Losses, Objective, Phase
+from sottovoce.export.train.asr.pieces import Pieces, train_pieces
 from sottovoce.export.train.asr.sampler import Item, epoch_batches
-
-
-@dataclass(frozen=True)
-class RecipeConfig:
-    """Everything that decides the outcome, besides the data."""
-
-    model: TransducerConfig = field(default_factory=TransducerConfig)
-    augment: AugmentConfig | None = field(default_factory=AugmentConfig)
-    feature_preset: str = "kaldi80"
-    piece_model: PieceModel = "bpe"
-    audio_hours: float = 30.0  # to see in all, copies of an utterance counted each time
-    minutes: float = 0.0  # of training at most, 0: no limit; the rate then falls by whichever ends first
-    batch_seconds: float = 64.0
-    short_first_seconds: float = 3.0
-    learning_rate: float = 8e-4  # at the end of the warm-up
-    final_rate: float = 0.02  # of the peak, at the end of the cosine
-    warmup_steps: int = 300
-    weight_decay: float = 1e-2
-    clip_norm: float = 1.0
-    ema_decay: float = 0.998
-    ctc_weight: float = 0.3
-    clean_first_hours: float = 4.0  # audio heard as recorded, unmasked: with noise, CTC finds no alignment for hours
-    flat_start_hours: float = 1.0  # audio on which labels spread evenly over the speech guide the encoder
-    ctc_first_hours: float = 3.0  # audio on which only CTC trains the encoder: it aligns sooner, and a step costs less
-    teacher_weight: float = 1.0  # of the distance to the teacher's features, where there is a teacher
-    bfloat16: bool = False  # matrix products of training in bfloat16: nearly twice as fast on a CPU that has them
-    seed: int = 1
-    checkpoint_minutes: float = 3.0
-    dev_steps: int = 500  # between two looks at the dev sets
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain types."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -68,8 +37,11 @@ class Progress:
     """One step, for logs and bars."""
 
     step: int
-    loss: float  # transducer loss a label; a frame's cross-entropy while labels are spread, 0 while only CTC trains
+    loss: float  # `Losses.transducer`
     ctc_loss: float  # a label
+    features: float  # this and the next two from teachers, as in `Losses`
+    hidden: float
+    divergence: float
     audio_hours: float
     learning_rate: float
     seconds: float  # since this process began
@@ -89,12 +61,17 @@ class Trainer:
         folder: Path,
         init: Checkpoint | None = None,
         teacher: Path | None = None,
+        distill_from: Checkpoint | None = None,
     ) -> None:
         """Start, or go on from `folder`/checkpoint.pt when it exists.
 
-        `init` is what a new run adapts: its shape, vocabulary and weights are taken, its training state is not.
-        `teacher` is a folder of features, see `EncoderTeacher`.
-        Raises InvalidInputError when there is no data, and what `EncoderTeacher` raises.
+        `init` is what a new run adapts: its shape, vocabulary and weights are taken, its training state is not. Quantized
+        weights start from one: batch norms are folded into them and their statistics stay. `teacher` is a folder of features,
+        see `EncoderTeacher`; `distill_from`, a recognizer of the same shape, is imitated.
+
+        Raises:
+            InvalidInputError: no data; quantized weights without `init`; a checkpoint trained for other weights; a
+                `distill_from` of another shape. And what `EncoderTeacher` raises.
         """
         if not corpora:
             raise InvalidInputError("train asr: wanted at least one manifest")
@@ -106,22 +83,33 @@ class Trainer:
             given = saved or init
             assert given is not None
             piece_model, model_config = given.piece_model, given.config
+        elif config.weights != "f32":
+            raise InvalidInputError(f"weights {config.weights}: wanted a trained checkpoint to start from")
         else:
             texts = [text for corpus in corpora for text in corpus.texts]
             piece_model = train_pieces(texts, config.model.vocab_size, config.piece_model)
             values = config.model.to_dict() | {"vocab_size": len(Pieces(piece_model))}
             model_config = TransducerConfig.from_dict(values)
+        if saved is not None and saved.settings.get("weights", "f32") != config.weights:
+            raise InvalidInputError(
+                f"{self.checkpoint_path}: trained for weights {saved.settings.get('weights', 'f32')}, wanted {config.weights}"
+            )
+        if config.weights != "f32":  # few bits regularise enough
+            model_config = dataclasses.replace(model_config, dropout=0.0)
+        if distill_from is not None:
+            require_same_shape(distill_from, model_config, piece_model)
         self.pieces = Pieces(piece_model)
         self.targets = [[self.pieces.encode(text) for text in corpus.texts] for corpus in corpora]
-        self._durations = torch.tensor(
-            [max(1.0, len(piece.lstrip("\u2581"))) for piece in self.pieces.pieces]
-        )  # letters
         self.model = Transducer(model_config)
+        self.model.set_weights(config.weights)
         self.ctc = nn.Linear(model_config.blocks[-1].model_dim, model_config.vocab_size)
         self.teacher: EncoderTeacher | None = None
         if teacher is not None:
             width, seconds = model_config.blocks[-1].model_dim, model_config.stride * 0.01
             self.teacher = EncoderTeacher(teacher, corpora, width, seconds)
+        letters = torch.tensor([max(1.0, len(piece.lstrip("\u2581"))) for piece in self.pieces.pieces])
+        imitated = None if distill_from is None else Teacher(distill_from, bfloat16=config.bfloat16)
+        self.objective = Objective(self.model, self.ctc, config, letters, self.teacher, imitated)
         self.step_number, self.epoch, self.next_batch, self.audio_seconds = 0, 0, 0, 0.0
         self.spent_seconds, self.epoch_began = 0.0, 0.0  # epoch_began: seconds of audio heard by then
         decayed = [p for p in self._parameters() if p.dim() > 1]
@@ -177,10 +165,10 @@ class Trainer:
         with open(log_path, "a", encoding="utf-8") as log:
             while not self.finished:
                 step_began = time.monotonic()
-                loss, ctc = self.step()
+                losses = self.step()
                 self.spent_seconds += time.monotonic() - step_began
                 hours, seconds = self.audio_seconds / 3600, time.monotonic() - started
-                progress = Progress(self.step_number, loss, ctc, hours, self.learning_rate(), seconds)
+                progress = Progress(self.step_number, *losses, hours, self.learning_rate(), seconds)
                 log.write(json.dumps(asdict(progress)) + "\n")
                 report(progress)
                 if time.monotonic() - saved_at > self.config.checkpoint_minutes * 60:
@@ -194,50 +182,37 @@ class Trainer:
         if dev is not None:
             dev(self)
 
-    def step(self) -> tuple[float, float]:
-        """Take the next batch, update once, return the mean transducer loss and the mean CTC loss a label."""
+    def step(self) -> Losses:
+        """Take the next batch, update once, return the losses."""
         items = self._next_items()
         # All of a step's draws follow from its number, so a run that was killed draws what it would have drawn.
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step_number)
         torch.manual_seed(self.config.seed * 1_000_003 + self.step_number)  # dropout
-        features, lengths, targets, target_lengths = self._collate(items, generator)
+        batch = self.batch_of(items, generator)
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        with self._autocast():
-            encoded, frame_lengths = self.model.encoder(features, lengths)
-            log_probs = self.ctc(encoded).float().log_softmax(-1)
-        labels = float(target_lengths.sum())
-        ctc = ctc_loss(log_probs, targets, frame_lengths, target_lengths).sum() / labels
-        loss = torch.zeros(())
-        total = ctc
-        if self.audio_seconds < self.config.flat_start_hours * 3600:
-            stride = self.model.config.stride
-            spread = spread_labels(features, lengths, targets, target_lengths, self._durations, stride)
-            total = loss = flat_start_loss(log_probs, spread)
-        if self.audio_seconds >= max(self.config.flat_start_hours, self.config.ctc_first_hours) * 3600:
-            inputs = targets
-            if self.config.augment is not None:
-                masked = torch.rand(targets.shape, generator=generator) < self.config.augment.label_mask
-                inputs = targets.masked_fill(masked, BLANK)
-            with self._autocast():
-                logits = self.model.join(encoded, inputs)
-            loss = transducer_loss(logits, targets, frame_lengths, target_lengths).sum() / labels
-            total = loss + self.config.ctc_weight * ctc
-        if self.teacher is not None:
-            total = total + self.config.teacher_weight * self.teacher.loss(encoded.float(), items)
+        total, parts = self.objective(batch, self._phase(), float(batch.target_lengths.sum()))
         self.optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         nn.utils.clip_grad_norm_(self._parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.step_number += 1
         self.audio_seconds += sum(item.frames for item in items) * 0.01
         decay = min(self.config.ema_decay, (1 + self.step_number) / (10 + self.step_number))
         torch._foreach_lerp_(self.average, [p.detach() for p in self.model.parameters()], 1 - decay)
-        return float(loss.detach()), float(ctc.detach())
+        return Losses(*parts.tolist())
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16)
+    def batch_of(self, items: Sequence[Item], generator: torch.Generator) -> Batch:
+        """Return items as tensors, augmented; all draws come from `generator`."""
+        augmentation, normalize = self.config.augment, self.model.normalize
+        return collate(items, self.corpora, self.targets, normalize, augmentation, generator, clean=self._clean)
+
+    def _phase(self) -> Phase:
+        hours = self.audio_seconds / 3600
+        if hours < self.config.flat_start_hours:
+            return "spread"
+        return "ctc" if hours < self.config.ctc_first_hours else "transducer"
 
     def learning_rate(self) -> float:
         """Linear warm-up by steps, then a cosine over the audio seen (or the time, with `minutes`)."""
@@ -269,28 +244,11 @@ class Trainer:
         """Whether this epoch hears recordings as they are."""
         return self.epoch_began < self.config.clean_first_hours * 3600
 
-    def _collate(self, items: list[Item], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return normalised features, zero beyond each end, their lengths, label ids and their counts."""
-        lengths = torch.tensor([item.frames for item in items])
-        features = torch.zeros(len(items), int(lengths.max()), self.model.config.num_mels)
-        gain = torch.zeros(len(items), 1, 1)
-        if self.config.augment is not None:
-            gain = random_gain(lengths, self.config.augment, generator)
-        for row, item in enumerate(items):
-            frames = torch.from_numpy(self.corpora[item.corpus].features(item.utterance, item.copy).astype(np.float32))
-            features[row, : item.frames] = self.model.normalize(frames + gain[row])
-        if self.config.augment is not None and not self._clean:
-            features = augment(features, lengths, self.config.augment, generator)
-        ids = [self.targets[item.corpus][item.utterance] for item in items]
-        targets = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.long)
-        for row, labels in enumerate(ids):
-            targets[row, : len(labels)] = torch.tensor(labels)
-        return features, lengths, targets, torch.tensor([len(labels) for labels in ids])
-
     def averaged_model(self) -> Transducer:
-        """Return the network with averaged weights, in eval mode."""
+        """Return the network with averaged weights, in eval mode, computing as it was trained to."""
         model = Transducer(self.model.config)
         model.load_state_dict(self.averaged_weights())
+        model.set_weights(self.config.weights)
         return model.eval()
 
     def averaged_weights(self) -> dict[str, Tensor]:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from sottovoce.export.train.asr.augment import AugmentConfig
 from sottovoce.export.train.asr.checkpoint import Checkpoint
+from sottovoce.export.train.asr.config import RecipeConfig
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.manifest import Source
 from sottovoce.export.train.asr.perturbation import PerturbationConfig, Surroundings
-from sottovoce.export.train.asr.recipe import Progress, RecipeConfig, Trainer
+from sottovoce.export.train.asr.recipe import Progress, Trainer
 
 # Noisier than the general recipe, and with more silence around: an assistant listens in a room with a machine running
 # before anybody speaks.
