@@ -48,11 +48,6 @@ def tensor_files(directory: Path) -> list[Path]:
     raise ModelNotFoundError(f"{directory}: no tensors; wanted {' or '.join(TENSOR_FILES)}")
 
 
-def read_tensors(directory: Path) -> tuple[dict[str, Array], str]:
-    """Return the floating-point tensors of a checkpoint directory; as `read_tensor_files`."""
-    return read_tensor_files(tensor_files(directory))
-
-
 def read_tensor_files(paths: Sequence[Path]) -> tuple[dict[str, Array], str]:
     """Return the files' floating-point tensors as float32 by name, and the SHA-256 of the files.
 

@@ -15,7 +15,6 @@ from sottovoce.export.spec import Array, Entry, Spec, metadata_size, register_co
 ARCHITECTURE = "conv-transformer-transducer"
 
 INT8: dict[str, str] = dict(FAMILY_WEIGHTS["int8"])
-TERNARY: dict[str, str] = dict(FAMILY_WEIGHTS["ternary"])
 
 
 @register_contract(ARCHITECTURE)
