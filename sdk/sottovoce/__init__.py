@@ -26,6 +26,7 @@ from sottovoce.recognizer import RecognitionResult, Recognizer, RecognizerStream
 from sottovoce.tokenizer import Encoding, Tokenizer
 
 if TYPE_CHECKING:
+    from sottovoce import compat
     from sottovoce.audio_files import AudioChunks, audio_chunks, read_audio
     from sottovoce.microphone_input import InputDevice, Microphone, input_devices, microphone
 
@@ -62,6 +63,7 @@ __all__ = [
     "Word",
     "__version__",
     "audio_chunks",
+    "compat",
     "input_devices",
     "microphone",
     "read_audio",
@@ -71,6 +73,7 @@ __all__ = [
 _LAZY = {
     "AudioChunks": "audio_files",
     "audio_chunks": "audio_files",
+    "compat": "compat",
     "read_audio": "audio_files",
     "InputDevice": "microphone_input",
     "Microphone": "microphone_input",
@@ -84,4 +87,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sottovoce' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"sottovoce.{_LAZY[name]}"), name)
+    module = importlib.import_module(f"sottovoce.{_LAZY[name]}")
+    return module if name == _LAZY[name] else getattr(module, name)

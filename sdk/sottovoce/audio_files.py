@@ -26,11 +26,13 @@ def read_audio(path: str | os.PathLike[str]) -> tuple[FloatArray, int]:
     """Read a file: mono float32 samples (n,) in +-1 (the mean of the channels) and the sample rate in Hz.
 
     Raises:
-        ModelNotFoundError: no such file.
+        ModelNotFoundError: no such file. InvalidInputError: a directory.
         DataError: truncated, corrupt, or no audio.
         UnsupportedError: a WAV of a compressed kind that soundfile does not know either.
         MissingPackageError: no WAV, and soundfile is not installed.
     """
+    if os.path.isdir(path):
+        raise InvalidInputError(f"{os.fspath(path)}: wanted an audio file, found a directory")
     try:
         with open(path, "rb") as file:
             head = file.read(12)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from sottovoce import _native
 from sottovoce.audio import as_samples
@@ -80,8 +83,10 @@ class RecognizerStream:
         self._native = native
         self._default_rate = default_rate
 
-    def accept_waveform(self, samples: npt.ArrayLike, sample_rate: int | None = None) -> None:
+    def accept_waveform(self, samples: npt.ArrayLike, sample_rate: int | npt.ArrayLike | None = None) -> None:
         """Take the next (n,) mono samples, float32 in +-1 or int16; any n.
+
+        The two may be exchanged, as in sherpa-onnx: a number is the rate.
 
         Args:
             samples: finite samples.
@@ -90,7 +95,16 @@ class RecognizerStream:
         Raises:
             InvalidInputError: NaN, more than one dimension, another rate than before, or the stream is finished.
         """
-        self._native.accept_waveform(as_samples(samples), self._default_rate if sample_rate is None else sample_rate)
+        if np.isscalar(samples) and sample_rate is not None:
+            samples, sample_rate = sample_rate, samples
+        rate: Any = self._default_rate if sample_rate is None else sample_rate
+        if isinstance(rate, float) and rate.is_integer():
+            rate = int(rate)
+        try:
+            hertz = operator.index(rate)
+        except TypeError:
+            raise InvalidInputError(f"sample_rate: wanted a whole number of Hz, found {str(rate)[:40]}") from None
+        self._native.accept_waveform(as_samples(samples), hertz)
 
     def push(
         self, samples: npt.ArrayLike, sample_rate: int | None = None

@@ -53,7 +53,7 @@ def test_files_that_are_no_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         sv.read_audio(tmp_path / "empty")
     with pytest.raises(sv.ModelNotFoundError, match=r"none\.ogg: no such file"):
         sv.read_audio(tmp_path / "none.ogg")
-    with pytest.raises(sv.InputOutputError, match="directory"):
+    with pytest.raises(sv.InvalidInputError, match="found a directory"):
         sv.read_audio(tmp_path)
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(sv.MissingPackageError, match=r"a\.flac: .* needs the package soundfile.*sottovoce\[audio\]"):
