@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from virtual_microphone import missing_programs, virtual_microphone
 
 _skipped: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def pulse() -> Iterator[None]:
+    """A PulseAudio daemon with a virtual microphone."""
+    if missing := missing_programs():
+        pytest.skip(
+            f"not installed: {', '.join(missing)} (Debian: pulseaudio pulseaudio-utils libasound2-plugins libportaudio2)"
+        )
+    with virtual_microphone():
+        yield
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from virtual_microphone import DEVICE, missing_programs, play, virtual_microphone
+from virtual_microphone import DEVICE, play
 
 import sottovoce as sv
 from sottovoce.audio import read_wav, resample
@@ -177,14 +176,6 @@ def test_a_terminal_shows_partials_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     assert " rate this\r" in text and any(level in text for level in "▃▄▅▆▇")
 
 
-@pytest.fixture(scope="module")
-def pulse() -> Iterator[None]:
-    if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: pulseaudio pulseaudio-utils libasound2-plugins)")
-    with virtual_microphone():
-        yield
-
-
 def test_listen_to_a_virtual_microphone(pulse: None) -> None:
     listed = subprocess.run([*LAUNCH, "listen", "--list-devices"], capture_output=True, timeout=60, text=True)
     assert listed.returncode == 0 and DEVICE in listed.stdout and " Hz)" in listed.stdout
@@ -207,3 +198,22 @@ def test_listen_without_the_package(capsys: pytest.CaptureFixture[str], monkeypa
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     mistake(capsys, "pip install 'sottovoce[mic]'", "listen")
     mistake(capsys, "pip install 'sottovoce[mic]'", "listen", "--list-devices")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_a_terminal_shows_progress_and_a_pipe_gets_text_alone() -> None:
+    import pty
+
+    main_end, child_end = pty.openpty()
+    command = [*LAUNCH, "transcribe", str(BOOK), str(JAZZ)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=child_end, env={**os.environ, "TERM": "xterm"})
+    os.close(child_end)
+    shown = b""
+    with process:
+        while b"1/2" not in shown:
+            shown += os.read(main_end, 1000)
+        assert process.stdout is not None
+        lines = process.stdout.read().decode().splitlines()
+    os.close(main_end)
+    assert process.returncode == 0 and b"play_jazz.wav" in shown
+    assert [line.split("\t")[0] for line in lines] == [str(BOOK), str(JAZZ)] and lines[0].endswith(SAID)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from virtual_microphone import DEVICE, RATE, missing_programs, play, virtual_microphone
+from virtual_microphone import DEVICE, RATE, play
 
 import sottovoce as sv
 from sottovoce import microphone_input
@@ -182,14 +182,6 @@ def test_a_device_that_stops_and_audio_that_is_lost(
 
 
 # ---- PulseAudio ----
-
-
-@pytest.fixture(scope="module")
-def pulse() -> Iterator[None]:
-    if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: pulseaudio pulseaudio-utils libasound2-plugins)")
-    with virtual_microphone():
-        yield
 
 
 def test_a_virtual_microphone_is_bit_exact_and_understood(pulse: None) -> None:

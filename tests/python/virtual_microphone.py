@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import os
 import shutil
 import signal
@@ -22,8 +23,9 @@ _MODULES = (
 
 
 def missing_programs() -> list[str]:
-    """Return the programs that this machine lacks."""
-    return [name for name in ("pulseaudio", "pactl", "paplay") if shutil.which(name) is None]
+    """Return the programs and libraries that this machine lacks."""
+    missing = [name for name in ("pulseaudio", "pactl", "paplay") if shutil.which(name) is None]
+    return missing if ctypes.util.find_library("portaudio") else [*missing, "libportaudio2"]
 
 
 def play(path: Path) -> subprocess.Popen[bytes]:

@@ -29,4 +29,4 @@ def progress_bar(total: int) -> Iterator[Callable[[str, float], None]]:
     ]
     with progress.Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task("", total=total)
-        yield lambda what, done: bar.update(task, description=what, completed=done)
+        yield lambda what, done: bar.update(task, description=what, completed=done, refresh=True)
