@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cache", type=Path, metavar="DIR", help="folder of cached features (default: OUT/adapt/cache)")
     add("--audio-hours", type=float, metavar="H", help="audio to adapt on at most (default: 16)")
     add("--learning-rate", type=float, metavar="R", help="of the adaptation (default: 0.0005)")
+    add("--bfloat16", action="store_true", help="adapt in bfloat16: faster where the CPU has it")
     add("--boost", type=float, default=1.0, help="of the slot values, as biasing phrases (default: 1)")
     add("--workers", type=int, default=1, help="processes that synthesize (default: 1)")
     add("--threads", type=int, default=1, help="of training (default: 1)")
@@ -84,7 +85,9 @@ def run(options: argparse.Namespace) -> int:
         domain.name = options.name
     torch.set_num_threads(options.threads)
     given = {"audio_hours": options.audio_hours, "learning_rate": options.learning_rate}
-    adapt = dataclasses.replace(AdaptSettings(), **{key: value for key, value in given.items() if value is not None})
+    adapt = dataclasses.replace(
+        AdaptSettings(bfloat16=options.bfloat16), **{key: value for key, value in given.items() if value is not None}
+    )
     settings = AssistantSettings(
         minutes=options.minutes,
         engines=engines,

@@ -38,7 +38,8 @@ class AdaptSettings:
     audio_hours: float = 16.0
     learning_rate: float = 5e-4
     general_share: float = 0.35  # of the audio heard
-    copies: int = 3  # perturbed variants of a sentence of the domain
+    copies: int = 3  # perturbed variants of a sentence of the domain, beside itself
+    bfloat16: bool = False  # matrix products in bfloat16, as in `train asr`
     seed: int = 1
 
     def recipe(self) -> RecipeConfig:
@@ -56,6 +57,7 @@ class AdaptSettings:
             clean_first_hours=0.0,
             flat_start_hours=0.0,
             ctc_first_hours=0.0,
+            bfloat16=self.bfloat16,
             seed=self.seed,
             checkpoint_minutes=1.0,
         )
