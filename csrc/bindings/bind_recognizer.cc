@@ -83,16 +83,6 @@ SV_BIND(recognizer) {
                     const std::string_view view = data;
                     return PyRecognizer{ValueOrThrow(Recognizer::OpenMemory(view.data(), view.size())), data};
                   })
-      .def("recognize",
-           [](const PyRecognizer& self, const FloatArray& samples, int sample_rate) {
-             const float* data = samples.data();
-             const size_t count = static_cast<size_t>(samples.size());
-             Result<RecognitionResult> result = [&] {
-               py::gil_scoped_release release;
-               return self.recognizer->Recognize(data, count, sample_rate);
-             }();
-             return ToPython(ValueOrThrow(std::move(result)));
-           })
       .def(
           "stream",
           [](const PyRecognizer& self, int beam, int alternatives,

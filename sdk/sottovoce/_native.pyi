@@ -88,11 +88,6 @@ class Recognizer:
     def open(path: bytes) -> Recognizer: ...
     @staticmethod
     def open_memory(data: bytes) -> Recognizer: ...
-    def recognize(
-        self, samples: NDArray[np.float32], sample_rate: int
-    ) -> tuple[str, list[tuple[str, float, float, float]]]:
-        """(text, words as (text, start seconds, end seconds, confidence))."""
-
     def stream(
         self,
         beam: int = 1,
