@@ -56,6 +56,8 @@ class FbankStream {
   // Back to the start of an utterance.
   void Reset();
 
+  size_t bytes() const { return (samples_.size() + frame_.size() + scratch_.size()) * sizeof(float); }
+
  private:
   int64_t FrameStart(int64_t frame) const;  // first sample of the frame; negative at the left edge
 

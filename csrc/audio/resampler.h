@@ -49,6 +49,8 @@ class Resampler {
 
   void Reset();
 
+  size_t bytes() const { return buffer_.size() * sizeof(float); }
+
  private:
   std::shared_ptr<const ResamplerFilters> filters_;
   std::vector<float> buffer_;  // inputs first_ .. first_ + buffered_

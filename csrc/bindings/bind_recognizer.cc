@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -66,6 +68,32 @@ struct PyStream {
   std::mutex mutex;
 };
 
+// The next samples of several streams of one recognizer, in one call.
+void PushBatch(const PyRecognizer& self, const std::vector<PyStream*>& streams, const std::vector<FloatArray>& samples,
+               int sample_rate, bool finish) {
+  if (streams.size() != samples.size()) {
+    ThrowIfError(InvalidArgument("chunks: wanted one for each of " + std::to_string(streams.size()) +
+                                 " streams, found " + std::to_string(samples.size())));
+  }
+  std::vector<StreamSamples> inputs;
+  for (size_t s = 0; s < streams.size(); ++s) {
+    inputs.push_back(
+        {streams[s]->stream.get(), samples[s].data(), static_cast<size_t>(samples[s].size()), sample_rate, finish});
+  }
+  // Locked in one order whatever the caller's, each once: two batches of the same streams cannot wait for each other.
+  std::vector<PyStream*> ordered = streams;
+  std::sort(ordered.begin(), ordered.end(), std::less<PyStream*>());
+  ordered.erase(std::unique(ordered.begin(), ordered.end()), ordered.end());
+  Status status;
+  {
+    py::gil_scoped_release release;
+    std::vector<std::unique_lock<std::mutex>> locks;
+    for (PyStream* stream : ordered) locks.emplace_back(stream->mutex);
+    status = self.recognizer->AcceptWaveforms(inputs.data(), inputs.size());
+  }
+  ThrowIfError(status);
+}
+
 }  // namespace
 
 SV_BIND(recognizer) {
@@ -100,6 +128,7 @@ SV_BIND(recognizer) {
           },
           "beam"_a = 1, "alternatives"_a = 1, "biasing"_a = std::vector<std::pair<std::string, float>>(),
           "endpoint_silence"_a = 0.0, "endpoint_min_speech"_a = 0.0, "endpoint_max"_a = 0.0)
+      .def("push_batch", &PushBatch, "streams"_a, "chunks"_a, "sample_rate"_a, "finish"_a = false)
       .def("encode_text",
            [](const PyRecognizer& self, const std::string& text) { return self.recognizer->pieces().Encode(text); })
       .def_property_readonly("sample_rate",
@@ -127,6 +156,11 @@ SV_BIND(recognizer) {
                                py::gil_scoped_release release;
                                std::lock_guard<std::mutex> lock(self.mutex);
                                return self.stream->Partial();
+                             })
+      .def_property_readonly("state_bytes",
+                             [](PyStream& self) {
+                               std::lock_guard<std::mutex> lock(self.mutex);
+                               return self.stream->state_bytes();
                              })
       .def("set_biasing",
            [](PyStream& self, const std::vector<std::pair<std::string, float>>& phrases) {

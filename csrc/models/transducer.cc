@@ -43,17 +43,23 @@ Result<std::unique_ptr<const Transducer>> Transducer::Load(std::shared_ptr<const
   return std::unique_ptr<const Transducer>(std::move(model));
 }
 
-ScratchLease Transducer::BorrowScratch() const {
+ScratchLease Transducer::BorrowScratch(int num_streams, int label_rows) const {
   std::unique_ptr<TransducerScratch> scratch = scratch_.Take();
   if (scratch == nullptr) {
     scratch = std::make_unique<TransducerScratch>();
-    const size_t outputs = static_cast<size_t>(encoder_.max_outputs());
-    encoder_.Reserve(scratch->encoder, encoder_.max_frames(), 1);
-    ReserveProjection(scratch->encoder.activations, encoder_.max_outputs());
-    ReserveLabels(scratch->labels, 1);
-    scratch->encoded.resize(outputs * static_cast<size_t>(config_.encoder_dim()));
-    scratch->projected.resize(outputs * static_cast<size_t>(config_.joiner_dim));
     scratch_.Expect();
+  }
+  if (scratch->num_streams < num_streams) {
+    scratch->num_streams = num_streams;
+    encoder_.Reserve(scratch->encoder, encoder_.max_frames(), num_streams);
+    const int outputs = encoder_.MaxOutputs(encoder_.max_frames(), num_streams);
+    ReserveProjection(scratch->encoder.activations, outputs);
+    scratch->encoded.resize(static_cast<size_t>(outputs) * static_cast<size_t>(config_.encoder_dim()));
+    scratch->projected.resize(static_cast<size_t>(outputs) * static_cast<size_t>(config_.joiner_dim));
+  }
+  if (scratch->label_rows < label_rows) {
+    scratch->label_rows = label_rows;
+    ReserveLabels(scratch->labels, label_rows);
   }
   return ScratchLease(&scratch_, std::move(scratch));
 }

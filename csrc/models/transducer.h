@@ -12,12 +12,6 @@
 
 namespace sottovoce {
 
-// What the predictor remembers of the labels so far: all that a further hypothesis costs.
-struct LabelCache {
-  std::vector<CausalLayerState> layers;
-  std::vector<float> projected;  // (joiner_dim), what the joiner sees of the labels
-};
-
 // A label history with scratch of its own.
 struct LabelState : LabelCache {
   LabelWorkspace workspace;
@@ -48,8 +42,9 @@ class Transducer {
   const TransducerEncoder& encoder() const { return encoder_; }
   const std::vector<std::string>& pieces() const { return pieces_; }
 
-  // Scratch for one call of one stream. Allocates only when more is out at this moment than ever was before.
-  ScratchLease BorrowScratch() const;
+  // Scratch for one call. Allocates only when more is out at this moment than ever was before, or for more streams or
+  // label histories than before.
+  ScratchLease BorrowScratch(int num_streams = 1, int label_rows = 1) const;
 
   // In place: log-mel features (num_mels) to zero mean and unit variance.
   void Normalize(float* features) const;

@@ -100,10 +100,7 @@ int TransducerEncoder::MaxOutputs(int num_frames, int num_streams) const {
 size_t TransducerEncoder::CacheBytes() const {
   EncoderCache cache;
   Start(cache);
-  size_t floats = 0;
-  for (const ConvState& state : cache.convs) floats += state.frames.size();
-  for (const CausalLayerState& state : cache.layers) floats += state.keys.size() + state.values.size();
-  return floats * sizeof(float);
+  return cache.bytes();
 }
 
 void TransducerEncoder::Start(EncoderCache& cache) const {

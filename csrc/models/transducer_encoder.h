@@ -12,6 +12,13 @@ namespace sottovoce {
 struct EncoderCache {
   std::vector<ConvState> convs;
   std::vector<CausalLayerState> layers;
+
+  size_t bytes() const {
+    size_t bytes = 0;
+    for (const ConvState& conv : convs) bytes += conv.frames.size() * sizeof(float);
+    for (const CausalLayerState& layer : layers) bytes += layer.bytes();
+    return bytes;
+  }
 };
 
 // Scratch of calls; one for any number of streams that are not computed at the same moment.

@@ -9,6 +9,18 @@
 
 namespace sottovoce {
 
+// What the predictor remembers of the labels so far: all that a further hypothesis costs.
+struct LabelCache {
+  std::vector<CausalLayerState> layers;
+  std::vector<float> projected;  // (joiner_dim), what the joiner sees of the labels
+
+  size_t bytes() const {
+    size_t bytes = projected.size() * sizeof(float);
+    for (const CausalLayerState& layer : layers) bytes += layer.bytes();
+    return bytes;
+  }
+};
+
 // Scratch of predictor and joiner; one for any number of caches that are not computed at the same moment.
 struct LabelWorkspace : CausalWorkspace {
   std::vector<float> embedding;       // (rows, embedding_dim)
@@ -17,11 +29,14 @@ struct LabelWorkspace : CausalWorkspace {
   std::vector<float> joined;          // (rows, joiner_dim)
   std::vector<float> logits;          // (rows, vocab_size)
   std::vector<LayerRows> layer_rows;  // (rows)
+  std::vector<LabelCache> histories;  // for callers: of hypotheses that do not outlive a call
 };
 
-// Room for one stream's call of TransducerEncoder::max_frames() feature frames and what search makes of it, a label
-// history at a time.
+// Room for calls of TransducerEncoder::max_frames() feature frames, of some streams together, and what search makes of
+// them, some label histories at a time.
 struct TransducerScratch {
+  int num_streams = 0;
+  int label_rows = 0;
   EncoderWorkspace encoder;
   LabelWorkspace labels;
   std::vector<float> encoded;    // (max_outputs, encoder_dim)

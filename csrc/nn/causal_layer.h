@@ -35,6 +35,8 @@ struct CausalLayerState {
   std::vector<float> values;  // the same
   int held = 0;               // frames
   int next = 0;               // where the next frame goes
+
+  size_t bytes() const { return (keys.size() + values.size()) * sizeof(float); }
 };
 
 // The rows of one stream in a call that computes several.

@@ -135,6 +135,22 @@ Result<std::unique_ptr<RecognizerStream>> Recognizer::CreateStream(const StreamO
   return std::make_unique<RecognizerStream>(shared_from_this(), options, std::move(biasing));
 }
 
+Status Recognizer::AcceptWaveforms(const StreamSamples* inputs, size_t count) const {
+  for (size_t i = 0; i < count; ++i) {
+    const std::string which = "stream " + std::to_string(i);
+    if (inputs[i].stream == nullptr) return InvalidArgument(which + ": wanted a stream, found none");
+    if (&inputs[i].stream->recognizer() != this) {
+      return InvalidArgument(which + ": wanted one of this recognizer, found another's");
+    }
+    for (size_t j = 0; j < i; ++j) {
+      if (inputs[j].stream == inputs[i].stream) {
+        return InvalidArgument(which + ": wanted each stream once, found stream " + std::to_string(j) + " again");
+      }
+    }
+  }
+  return RecognizerStream::Accept(inputs, count);
+}
+
 Result<RecognitionResult> Recognizer::Recognize(const float* samples, size_t count, int sample_rate) const {
   SV_ASSIGN_OR_RETURN(auto stream, CreateStream());
   SV_RETURN_IF_ERROR(stream->AcceptWaveform(samples, count, sample_rate));

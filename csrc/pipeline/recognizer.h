@@ -51,10 +51,17 @@ struct RecognitionEvent {
 
 class RecognizerStream;
 
+// What one of several streams gets in a call.
+struct StreamSamples {
+  RecognizerStream* stream;
+  const float* samples;  // (count) as for RecognizerStream::AcceptWaveform()
+  size_t count;
+  int sample_rate;  // Hz
+  bool finish;      // whether the stream ends with these
+};
+
 class Recognizer : public std::enable_shared_from_this<Recognizer> {
  public:
-  static constexpr int kMinSampleRate = 8000, kMaxSampleRate = 192000;  // Hz, of what a stream accepts
-
   static Result<std::shared_ptr<const Recognizer>> Open(const std::string& path);
   // The caller keeps `data` alive and unchanged as long as the recognizer and its streams live.
   static Result<std::shared_ptr<const Recognizer>> OpenMemory(const void* data, size_t bytes);
@@ -63,6 +70,10 @@ class Recognizer : public std::enable_shared_from_this<Recognizer> {
 
   // A new stream of utterances; it keeps the recognizer alive. Refuses options out of range and phrases without text.
   Result<std::unique_ptr<RecognizerStream>> CreateStream(const StreamOptions& options = {}) const;
+
+  // The next samples of several streams of this recognizer, each stream once. They share every product, and each gets,
+  // bit for bit, what it gets alone. On an error all streams are as before the call.
+  Status AcceptWaveforms(const StreamSamples* inputs, size_t count) const;
 
   // A whole utterance at once: a stream that gets everything and then Finish().
   Result<RecognitionResult> Recognize(const float* samples, size_t count, int sample_rate) const;
@@ -110,10 +121,18 @@ class RecognizerStream {
   RecognitionResult Finish();
 
   bool finished() const;
+  // Memory of this stream, beside its results and what all streams of a model share.
+  size_t state_bytes() const;
   // Of all utterances, the last one so far.
   std::vector<DecodedToken> tokens() const;
 
  private:
+  friend class Recognizer;
+  Status Prepare(const StreamSamples& input);
+  static Status Accept(const StreamSamples* inputs, size_t count);
+  static void Decode(RecognizerStream* const* streams, size_t count, TransducerScratch& scratch);
+  const Recognizer& recognizer() const;
+
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -1,18 +1,17 @@
-// One stream: samples -> features -> encoder frames -> search -> events.
+// Streams: samples -> features -> encoder frames -> search -> events, for one or several in a call.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
-#include "audio/resampler.h"
-#include "audio/samples.h"
-#include "audio/voice_activity.h"
 #include "pipeline/recognizer.h"
+#include "pipeline/stream_features.h"
 #include "pipeline/stream_search.h"
 
 namespace sottovoce {
 namespace {
 
-constexpr size_t kResampleBlock = 1024;  // samples
+constexpr size_t kMaxStreams = 16;  // that share a product
 
 // Geometric mean of the confidences of words.
 float MeanConfidence(const std::vector<RecognizedWord>& words) {
@@ -30,26 +29,13 @@ struct RecognizerStream::State {
         model(recognizer->model()),
         options(stream_options),
         biasing(std::move(phrases)),
-        fbank(recognizer->fbank()),
-        search(model, options.beam_size, biasing),
-        hop_seconds(static_cast<double>(recognizer->fbank()->options().hop_samples) /
-                    recognizer->fbank()->options().sample_rate) {
-    const TransducerConfig& c = model.config();
-    const size_t outputs = static_cast<size_t>(model.encoder().max_outputs());
+        features(model, recognizer->fbank()),
+        search(model, options.beam_size, biasing, model.BorrowScratch()->labels) {
     model.encoder().Start(encoder);
-    model.ReserveProjection(encoder.workspace.activations, model.encoder().max_outputs());
-    features.resize(static_cast<size_t>(model.encoder().max_frames()) * static_cast<size_t>(c.num_mels));
-    encoded.resize(outputs * static_cast<size_t>(c.encoder_dim()));
-    projected.resize(outputs * static_cast<size_t>(c.joiner_dim));
-    speech.resize(static_cast<size_t>(2 * (model.encoder().max_frames() + c.look_ahead + c.stride)));
   }
 
-  void AcceptFeatureRate(const float* samples, size_t count);
-  void ReadFrames();
-  void Encode();
-  void SearchFrame(const float* frame);
-  void EndUtterance();
-  void Finish();
+  void JudgeFrame(int64_t index, LabelWorkspace& workspace);
+  void EndUtterance(LabelWorkspace& workspace);
   std::vector<RecognizedWord> Words(const std::vector<DecodedToken>& tokens) const {
     return TokensToWords(tokens, model.pieces(), recognizer->frame_seconds());
   }
@@ -64,59 +50,32 @@ struct RecognizerStream::State {
   const Transducer& model;
   StreamOptions options;
   std::shared_ptr<const BiasingGraph> biasing;
-  std::unique_ptr<Resampler> resampler;  // null at the model's own rate
-  FbankStream fbank;
-  VoiceActivityDetector voice;
-  EncoderState encoder;
+  StreamFeatures features;
+  EncoderCache encoder;
   StreamSearch search;
-  double hop_seconds;
-  std::vector<float> features;     // (max_frames, num_mels), normalised, of which num_features are filled
-  std::vector<float> encoded;      // (max_outputs, encoder_dim)
-  std::vector<float> projected;    // (max_outputs, joiner_dim)
-  std::vector<uint8_t> speech;     // by feature frame, in a circle: was it speech?
   std::vector<DecodedToken> done;  // of the utterances before this one
   std::vector<RecognizedWord> done_words;
   std::vector<RecognitionEvent> events;
   std::string last_partial;
-  int num_features = 0;
-  int64_t num_heard = 0;     // feature frames of audio read
-  int64_t num_judged = 0;    // of these, looked at by the endpoint rules
-  int64_t last_speech = -1;  // the last of the judged ones that was speech
-  int64_t num_encoded = 0;   // encoder frames searched
-  int sample_rate = 0;       // Hz; 0 before the first samples
-  size_t num_samples = 0;
+  int64_t num_encoded = 0;  // encoder frames searched
   bool finished = false;
 };
 
-void RecognizerStream::State::Encode() {
-  const int outputs = model.encoder().Forward(features.data(), num_features, encoder, encoded.data());
-  num_features = 0;
-  if (outputs == 0) return;
-  model.ProjectEncoded(encoded.data(), outputs, encoder.workspace.activations, projected.data());
-  const size_t dim = static_cast<size_t>(model.config().joiner_dim);
-  for (int t = 0; t < outputs; ++t) SearchFrame(projected.data() + static_cast<size_t>(t) * dim);
-}
-
-void RecognizerStream::State::SearchFrame(const float* frame) {
-  const int64_t index = num_encoded++;
-  search.Frame(frame, index);
+// Looks for an endpoint after encoder frame `index` was searched.
+void RecognizerStream::State::JudgeFrame(int64_t index, LabelWorkspace& workspace) {
   if (options.endpoint.silence_seconds <= 0.0 && options.endpoint.max_seconds <= 0.0) return;
   // However the audio was cut, the features that this encoder frame depends on have been heard, and no others count.
   const TransducerConfig& c = model.config();
-  const int64_t horizon = std::min(num_heard, index * c.stride + c.look_ahead + 1);
-  for (; num_judged < horizon; ++num_judged) {
-    if (speech[static_cast<size_t>(num_judged) % speech.size()] != 0) last_speech = num_judged;
-  }
+  const double quiet = features.QuietSeconds(index * c.stride + c.look_ahead + 1);
   const std::vector<DecodedToken>& tokens = search.tokens();
   if (tokens.empty()) return;
   const double frame_seconds = recognizer->frame_seconds();
   const double now = static_cast<double>(index + 1) * frame_seconds;
-  const double quiet = static_cast<double>(num_judged - 1 - last_speech) * hop_seconds;
   const EndpointReason reason =
       DetectEndpoint(options.endpoint, static_cast<double>(tokens.front().frame) * frame_seconds,
                      static_cast<double>(tokens.back().frame + 1) * frame_seconds, now, quiet);
   if (reason == EndpointReason::kNone) return;
-  EndUtterance();
+  EndUtterance(workspace);
   RecognitionEvent event;
   event.kind = RecognitionEvent::Kind::kEndpoint;
   event.seconds = now;
@@ -125,7 +84,7 @@ void RecognizerStream::State::SearchFrame(const float* frame) {
 }
 
 // Reports the utterance, if any symbol came, and starts the next.
-void RecognizerStream::State::EndUtterance() {
+void RecognizerStream::State::EndUtterance(LabelWorkspace& workspace) {
   const std::vector<DecodedToken>& tokens = search.tokens();
   if (!tokens.empty()) {
     RecognitionEvent event;
@@ -144,43 +103,91 @@ void RecognizerStream::State::EndUtterance() {
     events.push_back(std::move(event));
   }
   last_partial.clear();
-  search.Start(biasing);
+  search.Start(biasing, workspace);
 }
 
-void RecognizerStream::State::ReadFrames() {
-  const size_t mels = static_cast<size_t>(model.config().num_mels);
-  while (fbank.Ready()) {
-    float* frame = features.data() + static_cast<size_t>(num_features) * mels;
-    fbank.Read(frame);
-    speech[static_cast<size_t>(num_heard++) % speech.size()] = voice.Accept(frame, static_cast<int>(mels)) ? 1 : 0;
-    model.Normalize(frame);
-    if (++num_features == model.encoder().max_frames()) Encode();
+// Encodes and searches what features the streams hold. How many at a time does not matter to any of them.
+void RecognizerStream::Decode(RecognizerStream* const* streams, size_t count, TransducerScratch& scratch) {
+  const Transducer& model = streams[0]->state_->model;
+  std::array<EncoderRows, kMaxStreams> rows;
+  std::array<State*, kMaxStreams> states;
+  size_t busy = 0;
+  for (size_t s = 0; s < count; ++s) {
+    State& state = *streams[s]->state_;
+    if (state.features.num_frames() == 0) continue;
+    rows[busy] = {&state.encoder, state.features.data(), state.features.num_frames(), 0};
+    states[busy++] = &state;
+  }
+  if (busy == 0) return;
+  const int outputs =
+      model.encoder().ForwardBatch(rows.data(), static_cast<int>(busy), scratch.encoder, scratch.encoded.data());
+  model.ProjectEncoded(scratch.encoded.data(), outputs, scratch.encoder.activations, scratch.projected.data());
+  std::array<const float*, kMaxStreams> projected;
+  const float* next = scratch.projected.data();
+  const size_t dim = static_cast<size_t>(model.config().joiner_dim);
+  int longest = 0;
+  for (size_t s = 0; s < busy; ++s) {
+    states[s]->features.Clear();
+    projected[s] = next;
+    next += static_cast<size_t>(rows[s].num_encoded) * dim;
+    longest = std::max(longest, rows[s].num_encoded);
+  }
+  for (int t = 0; t < longest; ++t) {
+    std::array<StreamFrame, kMaxStreams> frames;
+    size_t num_frames = 0;
+    for (size_t s = 0; s < busy; ++s) {
+      if (t >= rows[s].num_encoded) continue;
+      frames[num_frames++] = {&states[s]->search, projected[s] + static_cast<size_t>(t) * dim, states[s]->num_encoded};
+    }
+    SearchFrames(model, frames.data(), num_frames, scratch.labels);
+    for (size_t s = 0; s < busy; ++s) {
+      if (t < rows[s].num_encoded) states[s]->JudgeFrame(states[s]->num_encoded++, scratch.labels);
+    }
   }
 }
 
-void RecognizerStream::State::AcceptFeatureRate(const float* samples, size_t count) {
-  for (size_t at = 0; at < count;) {
-    at += fbank.Accept(samples + at, count - at);
-    ReadFrames();
+Status RecognizerStream::Prepare(const StreamSamples& input) {
+  if (state_->finished) {
+    return InvalidArgument("stream: wanted samples before finish, found them after it; open a new stream");
   }
+  if (input.count == 0 && input.finish) return Status();
+  return state_->features.Prepare(input.samples, input.count, input.sample_rate);
 }
 
-void RecognizerStream::State::Finish() {
-  if (resampler != nullptr) {
-    resampler->Finish();
-    float block[kResampleBlock];
-    for (size_t got; (got = resampler->Read(block, kResampleBlock)) > 0;) AcceptFeatureRate(block, got);
+Status RecognizerStream::Accept(const StreamSamples* inputs, size_t count) {
+  // All is checked before anything is done.
+  for (size_t i = 0; i < count; ++i) SV_RETURN_IF_ERROR(inputs[i].stream->Prepare(inputs[i]));
+  for (size_t i = 0; i < count; ++i) {
+    StreamFeatures& features = inputs[i].stream->state_->features;
+    if (inputs[i].count > 0 || !inputs[i].finish) {
+      features.SetInput(inputs[i].samples, inputs[i].count, inputs[i].sample_rate);
+    }
+    if (inputs[i].finish) features.Finish();
   }
-  fbank.Finish();
-  ReadFrames();
-  const size_t mels = static_cast<size_t>(model.config().num_mels);
-  for (int i = 0; i < model.config().look_ahead; ++i) {
-    std::fill_n(features.data() + static_cast<size_t>(num_features) * mels, mels, 0.0f);
-    if (++num_features == model.encoder().max_frames()) Encode();
+  for (size_t begin = 0; begin < count; begin += kMaxStreams) {
+    const size_t group = std::min(count - begin, kMaxStreams);
+    std::array<RecognizerStream*, kMaxStreams> streams;
+    int beam_sizes = 0;
+    for (size_t s = 0; s < group; ++s) {
+      streams[s] = inputs[begin + s].stream;
+      beam_sizes += streams[s]->state_->search.beam_size();
+    }
+    const Transducer& model = streams[0]->state_->model;
+    const ScratchLease scratch = model.BorrowScratch(static_cast<int>(group), LabelRows(beam_sizes));
+    const int share = model.encoder().max_frames() / static_cast<int>(group);
+    for (bool more = true; more;) {
+      more = false;
+      for (size_t s = 0; s < group; ++s) more |= streams[s]->state_->features.Fill(share);
+      Decode(streams.data(), group, *scratch);
+    }
   }
-  if (num_features > 0) Encode();
-  EndUtterance();
-  finished = true;
+  for (size_t i = 0; i < count; ++i) {
+    State& state = *inputs[i].stream->state_;
+    if (!inputs[i].finish) continue;
+    state.EndUtterance(state.model.BorrowScratch()->labels);
+    state.finished = true;
+  }
+  return Status();
 }
 
 RecognizerStream::RecognizerStream(std::shared_ptr<const Recognizer> recognizer, const StreamOptions& options,
@@ -190,40 +197,15 @@ RecognizerStream::RecognizerStream(std::shared_ptr<const Recognizer> recognizer,
 RecognizerStream::~RecognizerStream() = default;
 
 Status RecognizerStream::AcceptWaveform(const float* samples, size_t count, int sample_rate) {
-  State& s = *state_;
-  if (s.finished)
-    return InvalidArgument("stream: wanted samples before finish, found them after it; open a new stream");
-  if (sample_rate < Recognizer::kMinSampleRate || sample_rate > Recognizer::kMaxSampleRate) {
-    return InvalidArgument("sample rate: wanted 8000 to 192000 Hz, found " + std::to_string(sample_rate));
-  }
-  if (s.sample_rate != 0 && s.sample_rate != sample_rate) {
-    return InvalidArgument("sample rate: wanted " + std::to_string(s.sample_rate) +
-                           " Hz as in the stream's earlier samples, found " + std::to_string(sample_rate));
-  }
-  SV_RETURN_IF_ERROR(CheckFiniteSamples(samples, count, s.num_samples));
-  const int model_rate = s.recognizer->fbank()->options().sample_rate;
-  if (s.sample_rate == 0 && sample_rate != model_rate) {
-    SV_ASSIGN_OR_RETURN(auto filters, ResamplerFilters::Create(sample_rate, model_rate));
-    s.resampler = std::make_unique<Resampler>(std::move(filters));
-  }
-  s.sample_rate = sample_rate;
-  s.num_samples += count;
-  if (s.resampler == nullptr) {
-    s.AcceptFeatureRate(samples, count);
-  } else {
-    float block[kResampleBlock];
-    for (size_t at = 0; at < count;) {
-      at += s.resampler->Accept(samples + at, count - at);
-      for (size_t got; (got = s.resampler->Read(block, kResampleBlock)) > 0;) s.AcceptFeatureRate(block, got);
-    }
-  }
-  if (s.num_features > 0) s.Encode();
-  return Status();
+  const StreamSamples input{this, samples, count, sample_rate, false};
+  return Accept(&input, 1);
 }
 
 Status RecognizerStream::SetBiasing(const std::vector<BiasingText>& phrases) {
   SV_ASSIGN_OR_RETURN(state_->biasing, state_->recognizer->MakeBiasing(phrases));
-  if (state_->search.tokens().empty() && !state_->finished) state_->search.Start(state_->biasing);
+  if (state_->search.tokens().empty() && !state_->finished) {
+    state_->search.Start(state_->biasing, state_->model.BorrowScratch()->labels);
+  }
   return Status();
 }
 
@@ -247,7 +229,8 @@ std::string RecognizerStream::Partial() const {
 }
 
 RecognitionResult RecognizerStream::Finish() {
-  if (!state_->finished) state_->Finish();
+  const StreamSamples end{this, nullptr, 0, 0, true};
+  if (!state_->finished) (void)Accept(&end, 1);  // nothing in it can be wrong
   RecognitionResult result;
   result.words = state_->done_words;
   result.text = JoinWords(result.words);
@@ -256,6 +239,14 @@ RecognitionResult RecognizerStream::Finish() {
 
 bool RecognizerStream::finished() const {
   return state_->finished;
+}
+
+size_t RecognizerStream::state_bytes() const {
+  return state_->features.bytes() + state_->encoder.bytes() + state_->search.bytes();
+}
+
+const Recognizer& RecognizerStream::recognizer() const {
+  return *state_->recognizer;
 }
 
 std::vector<DecodedToken> RecognizerStream::tokens() const {

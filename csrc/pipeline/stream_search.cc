@@ -1,106 +1,128 @@
 #include "pipeline/stream_search.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sottovoce {
 namespace {
 
-class GreedyScorer final : public TransducerScorer {
- public:
-  explicit GreedyScorer(const Transducer& model) : model_(model) { Start(); }
-
-  void Start() { model_.StartLabels(labels_); }
-  int vocab_size() const override { return model_.config().vocab_size; }
-  const float* Logits(const float* frame) override { return model_.Join(frame, labels_); }
-  void Append(int symbol) override { model_.AppendLabel(symbol, labels_); }
-
- private:
-  const Transducer& model_;
-  LabelState labels_;
-};
-
-class SlotScorer final : public BeamScorer {
- public:
-  explicit SlotScorer(const Transducer& model) : model_(model) {}
-
-  int vocab_size() const override { return model_.config().vocab_size; }
-  void Reserve(int num_slots) override {
-    slots_.resize(static_cast<size_t>(num_slots));
-    for (LabelState& slot : slots_) model_.StartLabels(slot);
-  }
-  void Start(int slot) override { model_.StartLabels(at(slot)); }
-  void Append(int from, int symbol, int to) override {
-    at(to) = at(from);  // vectors of equal sizes: nothing is allocated
-    model_.AppendLabel(symbol, at(to));
-  }
-  const float* Logits(int slot, const float* frame) override { return model_.Join(frame, at(slot)); }
-
- private:
-  LabelState& at(int slot) { return slots_[static_cast<size_t>(slot)]; }
-
-  const Transducer& model_;
-  std::vector<LabelState> slots_;
-};
+constexpr int kMaxRows = 64;  // of one product; no smaller than the widest beam
+constexpr int kSymbolsPerFrame = 3;
 
 }  // namespace
 
-struct StreamSearch::Greedy {
-  explicit Greedy(const Transducer& model) : scorer(model) { tokens.reserve(256); }
-  GreedyScorer scorer;
-  std::vector<DecodedToken> tokens;
-};
-
-struct StreamSearch::Beam {
-  Beam(const Transducer& model, int beam_size, std::shared_ptr<const BiasingGraph> biasing)
-      : scorer(model), search({beam_size, 3}, &scorer, std::move(biasing)) {}
-  SlotScorer scorer;
-  BeamSearch search;
-  std::vector<DecodedToken> tokens;
-};
-
-StreamSearch::StreamSearch(const Transducer& model, int beam_size, std::shared_ptr<const BiasingGraph> biasing)
-    : model_(model), beam_size_(beam_size) {
-  Start(std::move(biasing));
+int LabelRows(int beam_sizes) {
+  return std::min(beam_sizes, kMaxRows);
 }
 
-StreamSearch::~StreamSearch() = default;
+StreamSearch::StreamSearch(const Transducer& model, int beam_size, std::shared_ptr<const BiasingGraph> biasing,
+                           LabelWorkspace& workspace)
+    : model_(model), beam_size_(beam_size) {
+  Start(std::move(biasing), workspace);
+}
 
-void StreamSearch::Start(std::shared_ptr<const BiasingGraph> biasing) {
+void StreamSearch::Start(std::shared_ptr<const BiasingGraph> biasing, LabelWorkspace& workspace) {
+  const int vocab_size = model_.config().vocab_size;
   if (beam_ == nullptr && (beam_size_ > 1 || biasing != nullptr)) {
     greedy_.reset();
-    beam_ = std::make_unique<Beam>(model_, beam_size_, std::move(biasing));
+    beam_ = std::make_unique<BeamSearch>(BeamOptions{vocab_size, beam_size_, kSymbolsPerFrame}, std::move(biasing));
   } else if (beam_ != nullptr) {
-    beam_->search.Start(std::move(biasing));
-    beam_->tokens.clear();
+    beam_->Start(std::move(biasing));
   } else if (greedy_ == nullptr) {
-    greedy_ = std::make_unique<Greedy>(model_);
+    greedy_ = std::make_unique<GreedySearch>(GreedyOptions{vocab_size});
   } else {
-    greedy_->scorer.Start();
-    greedy_->tokens.clear();
+    greedy_->Start();
   }
-}
-
-void StreamSearch::Frame(const float* projected, int64_t frame_index) {
-  if (greedy_ != nullptr) {
-    GreedyFrame(projected, frame_index, {}, greedy_->scorer, greedy_->tokens);
-  } else {
-    beam_->search.Frame(projected, frame_index);
-    beam_->tokens = beam_->search.Best();
-  }
+  const size_t num_slots = static_cast<size_t>(search().num_lasting_slots());
+  if (slots_.empty()) slots_.resize(1);
+  model_.StartLabels(slots_[0], workspace);
+  if (slots_.size() < num_slots) slots_.resize(num_slots, slots_[0]);
+  stale_ = true;
 }
 
 const std::vector<DecodedToken>& StreamSearch::tokens() const {
-  return greedy_ != nullptr ? greedy_->tokens : beam_->tokens;
+  if (greedy_ != nullptr) return greedy_->tokens();
+  if (stale_) best_ = beam_->Best();
+  stale_ = false;
+  return best_;
 }
 
 std::vector<Hypothesis> StreamSearch::NBest(int count) const {
-  if (beam_ != nullptr) return beam_->search.NBest(count);
+  if (beam_ != nullptr) return beam_->NBest(count);
   Hypothesis only;
-  only.tokens = greedy_->tokens;
+  only.tokens = greedy_->tokens();
   for (const DecodedToken& token : only.tokens) only.log_prob += static_cast<double>(token.log_prob);
   only.score = only.log_prob;
   if (count < 1) return {};
   return {std::move(only)};
+}
+
+size_t StreamSearch::bytes() const {
+  size_t bytes = 0;
+  for (const LabelCache& slot : slots_) bytes += slot.bytes();
+  return bytes;
+}
+
+void SearchFrames(const Transducer& model, const StreamFrame* frames, size_t count, LabelWorkspace& workspace) {
+  for (size_t begin = 0, end = 0; begin < count; begin = end) {
+    int rows = 0;
+    while (end < count && rows + frames[end].search->beam_size() <= kMaxRows) rows += frames[end++].search->beam_size();
+    StreamSearch::SearchGroup(model, frames + begin, end - begin, workspace);
+  }
+}
+
+void StreamSearch::SearchGroup(const Transducer& model, const StreamFrame* frames, size_t count,
+                               LabelWorkspace& workspace) {
+  const size_t vocab_size = static_cast<size_t>(model.config().vocab_size);
+  size_t num_temporary = 0;
+  for (size_t f = 0; f < count; ++f) {
+    frames[f].search->search().BeginFrame(frames[f].frame_index);
+    frames[f].search->stale_ = true;
+    num_temporary += frames[f].search->num_temporary();
+  }
+  if (workspace.histories.size() < num_temporary) workspace.histories.resize(num_temporary);
+  for (;;) {
+    JoinRow joins[kMaxRows];
+    int num_joins = 0;
+    LabelCache* temporary = workspace.histories.data();
+    for (size_t f = 0; f < count; ++f) {
+      StreamSearch& stream = *frames[f].search;
+      for (int slot : stream.search().wanted()) {
+        joins[num_joins++] = {&stream.slot(slot, temporary), frames[f].projected};
+      }
+      temporary += stream.num_temporary();
+    }
+    if (num_joins == 0) return;
+    const float* logits = model.JoinRows(joins, num_joins, workspace);
+
+    LabelRow labels[kMaxRows];
+    struct Copy {
+      const LabelCache* from;
+      LabelCache* to;
+    } copies[kMaxRows];
+    int num_labels = 0, num_copies = 0;
+    temporary = workspace.histories.data();
+    for (size_t f = 0; f < count; ++f) {
+      StreamSearch& stream = *frames[f].search;
+      const size_t rows = stream.search().wanted().size();
+      if (rows > 0) {
+        stream.search().Round(logits);
+        for (const Extension& e : stream.search().extensions()) {
+          LabelCache& to = stream.slot(e.to, temporary);
+          if (e.symbol == Transducer::kBlank) {
+            copies[num_copies++] = {&stream.slot(e.from, temporary), &to};
+            continue;
+          }
+          if (e.to != e.from) to = stream.slot(e.from, temporary);  // of equal sizes: allocates at most once
+          labels[num_labels++] = {&to, e.symbol};
+        }
+      }
+      logits += rows * vocab_size;
+      temporary += stream.num_temporary();
+    }
+    if (num_labels > 0) model.AppendLabels(labels, num_labels, workspace);
+    for (int c = 0; c < num_copies; ++c) *copies[c].to = *copies[c].from;
+  }
 }
 
 }  // namespace sottovoce

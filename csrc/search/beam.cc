@@ -7,6 +7,8 @@
 namespace sottovoce {
 namespace {
 
+constexpr size_t kManyNodes = 4096;
+
 double LogAdd(double a, double b) {
   const double high = std::max(a, b);
   return high + std::log1p(std::exp(std::min(a, b) - high));
@@ -26,26 +28,26 @@ uint64_t Extend(uint64_t labels, int symbol) {
 
 }  // namespace
 
-BeamSearch::BeamSearch(const BeamOptions& options, BeamScorer* scorer, std::shared_ptr<const BiasingGraph> biasing)
-    : options_(options), scorer_(scorer) {
+BeamSearch::BeamSearch(const BeamOptions& options, std::shared_ptr<const BiasingGraph> biasing) : options_(options) {
   const int beam = options_.beam_size;
-  // Each round of a frame may hold a beam of open hypotheses, one of closed ones and one that is being made.
-  scorer_->Reserve(3 * beam);
-  const size_t room = static_cast<size_t>(3 * beam);
+  const size_t room = static_cast<size_t>(num_slots());
   for (std::vector<Entry>* entries : {&open_, &closed_, &next_}) entries->reserve(room);
   candidates_.reserve(static_cast<size_t>(beam) * static_cast<size_t>(beam + 1));
   free_slots_.reserve(room);
   released_.reserve(room);
+  wanted_.reserve(static_cast<size_t>(beam));
+  extensions_.reserve(2 * static_cast<size_t>(beam));
+  moved_.reserve(room);
   Start(std::move(biasing));
 }
 
 void BeamSearch::Start(std::shared_ptr<const BiasingGraph> biasing) {
   biasing_ = std::move(biasing);
   nodes_.clear();
+  many_nodes_ = kManyNodes;
   free_slots_.clear();
   released_.clear();
-  for (int slot = 3 * options_.beam_size - 1; slot > 0; --slot) free_slots_.push_back(slot);
-  scorer_->Start(0);
+  for (int slot = num_slots() - 1; slot > 0; --slot) free_slots_.push_back(slot);
   closed_.assign(1, Entry());
 }
 
@@ -55,19 +57,48 @@ int BeamSearch::TakeSlot() {
   return slot;
 }
 
-void BeamSearch::Frame(const float* frame, int64_t frame_index) {
+void BeamSearch::BeginFrame(int64_t frame_index) {
+  frame_index_ = frame_index;
+  round_ = 0;
   open_.swap(closed_);
   closed_.clear();
-  for (int round = 0; !open_.empty(); ++round) Expand(frame, frame_index, round + 1 >= options_.max_symbols_per_frame);
+  if (nodes_.size() > many_nodes_) DropDeadNodes();
+  WantOpen();
 }
 
-// One round: every open hypothesis closes by blank and proposes its likeliest symbols; the best of these stay open.
-void BeamSearch::Expand(const float* frame, int64_t frame_index, bool last_round) {
-  candidates_.clear();
-  for (size_t i = 0; i < open_.size(); ++i) {
-    const float* logits = scorer_->Logits(open_[i].slot, frame);
-    Propose(i, logits);
+// Of an endless utterance only the symbols that an open hypothesis goes back to are kept. A node comes after its
+// previous one, before and after.
+void BeamSearch::DropDeadNodes() {
+  moved_.assign(nodes_.size(), -1);
+  for (const Entry& entry : open_) {
+    for (int node = entry.last; node >= 0 && moved_[static_cast<size_t>(node)] < 0;
+         node = nodes_[static_cast<size_t>(node)].previous) {
+      moved_[static_cast<size_t>(node)] = 0;
+    }
   }
+  size_t alive = 0;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (moved_[i] < 0) continue;
+    moved_[i] = static_cast<int>(alive);
+    Node node = nodes_[i];
+    if (node.previous >= 0) node.previous = moved_[static_cast<size_t>(node.previous)];
+    nodes_[alive++] = node;
+  }
+  nodes_.resize(alive, Node{{}, -1});
+  for (Entry& entry : open_) {
+    if (entry.last >= 0) entry.last = moved_[static_cast<size_t>(entry.last)];
+  }
+  many_nodes_ = std::max(kManyNodes, 2 * alive);
+}
+
+void BeamSearch::WantOpen() {
+  wanted_.clear();
+  for (const Entry& entry : open_) wanted_.push_back(entry.slot);
+}
+
+void BeamSearch::Round(const float* logits) {
+  candidates_.clear();
+  for (size_t i = 0; i < open_.size(); ++i) Propose(i, logits + i * static_cast<size_t>(options_.vocab_size));
   // A proposal below what is closed already could not win any more: blanks are still to come for it.
   const size_t beam = static_cast<size_t>(options_.beam_size);
   if (closed_.size() >= beam) {
@@ -91,19 +122,40 @@ void BeamSearch::Expand(const float* frame, int64_t frame_index, bool last_round
   } else {
     std::sort(candidates_.begin(), candidates_.end(), better);
   }
-  Emit(frame_index);
-  if (last_round) {
+  Emit();
+  if (++round_ == options_.max_symbols_per_frame) {
     for (const Entry& entry : open_) Close(entry, entry.log_prob);  // as greedy search: on to the next frame
     open_.clear();
   }
   free_slots_.insert(free_slots_.end(), released_.begin(), released_.end());
   released_.clear();
   Prune();
+  if (open_.empty()) MoveToLastingSlots();
+  WantOpen();
+}
+
+// Ends a frame: at most a beam of hypotheses is left, which fits.
+void BeamSearch::MoveToLastingSlots() {
+  moved_.assign(static_cast<size_t>(num_slots()), 0);  // whether a slot is taken
+  for (const Entry& entry : closed_) moved_[static_cast<size_t>(entry.slot)] = 1;
+  int next = 0;
+  for (Entry& entry : closed_) {
+    if (entry.slot < num_lasting_slots()) continue;
+    while (moved_[static_cast<size_t>(next)] != 0) ++next;
+    extensions_.push_back({entry.slot, 0, next});
+    moved_[static_cast<size_t>(entry.slot)] = 0;
+    entry.slot = next++;
+  }
+  for (const Entry& entry : closed_) moved_[static_cast<size_t>(entry.slot)] = 1;
+  free_slots_.clear();
+  for (int slot = num_slots() - 1; slot >= 0; --slot) {
+    if (moved_[static_cast<size_t>(slot)] == 0) free_slots_.push_back(slot);  // the lasting ones are taken first
+  }
 }
 
 void BeamSearch::Propose(size_t from, const float* logits) {
   const Entry& entry = open_[from];
-  const int vocab = scorer_->vocab_size();
+  const int vocab = options_.vocab_size;
   const float total = LogSumExp(logits, vocab);
   Close(entry, entry.log_prob + static_cast<double>(logits[0] - total));
   const size_t beam = static_cast<size_t>(options_.beam_size);
@@ -128,8 +180,9 @@ void BeamSearch::Propose(size_t from, const float* logits) {
 }
 
 // Candidates become the open hypotheses.
-void BeamSearch::Emit(int64_t frame_index) {
+void BeamSearch::Emit() {
   next_.clear();
+  extensions_.clear();
   for (const Candidate& candidate : candidates_) {
     const Entry& from = open_[candidate.from];
     const uint64_t labels = Extend(from.labels, candidate.symbol);
@@ -141,9 +194,9 @@ void BeamSearch::Emit(int64_t frame_index) {
     }
     Entry entry;
     entry.slot = TakeSlot();
-    scorer_->Append(from.slot, candidate.symbol, entry.slot);
+    extensions_.push_back({from.slot, candidate.symbol, entry.slot});
     entry.last = static_cast<int>(nodes_.size());
-    nodes_.push_back({{candidate.symbol, frame_index, candidate.log_prob}, from.last});
+    nodes_.push_back({{candidate.symbol, frame_index_, candidate.log_prob}, from.last});
     entry.labels = labels;
     entry.log_prob = log_prob;
     entry.boosts = from.boosts + candidate.boost;

@@ -6,13 +6,13 @@
 #include <memory>
 #include <vector>
 
-#include "search/beam_scorer.h"
 #include "search/biasing.h"
-#include "search/greedy.h"
+#include "search/frame_search.h"
 
 namespace sottovoce {
 
 struct BeamOptions {
+  int vocab_size = 0;
   int beam_size = 4;
   int max_symbols_per_frame = 3;
 };
@@ -23,15 +23,20 @@ struct Hypothesis {
   double score = 0.0;     // with boosts
 };
 
-class BeamSearch {
+class BeamSearch final : public FrameSearch {
  public:
-  // The scorer serves this search alone. biasing: null for none.
-  BeamSearch(const BeamOptions& options, BeamScorer* scorer, std::shared_ptr<const BiasingGraph> biasing);
+  // biasing: null for none.
+  BeamSearch(const BeamOptions& options, std::shared_ptr<const BiasingGraph> biasing);
 
   // Forgets all hypotheses; from now on with these phrases.
   void Start(std::shared_ptr<const BiasingGraph> biasing);
 
-  void Frame(const float* frame, int64_t frame_index);
+  // Each round of a frame may hold a beam of open hypotheses, one of closed ones and one that is being made.
+  int num_slots() const override { return 3 * options_.beam_size; }
+  int num_lasting_slots() const override { return options_.beam_size; }
+  void BeginFrame(int64_t frame_index) override;
+  // Every open hypothesis closes by blank and proposes its likeliest symbols; the best of these stay open.
+  void Round(const float* logits) override;
 
   // The likeliest labels so far.
   std::vector<DecodedToken> Best() const;
@@ -64,9 +69,11 @@ class BeamSearch {
     double score;
   };
 
-  void Expand(const float* frame, int64_t frame_index, bool last_round);
   void Propose(size_t from, const float* logits);
-  void Emit(int64_t frame_index);
+  void Emit();
+  void WantOpen();
+  void DropDeadNodes();
+  void MoveToLastingSlots();
   void Close(const Entry& entry, double log_prob);
   void Prune();
   size_t BestEntry() const;
@@ -74,12 +81,15 @@ class BeamSearch {
   int TakeSlot();
 
   BeamOptions options_;
-  BeamScorer* scorer_;
   std::shared_ptr<const BiasingGraph> biasing_;
   std::vector<Entry> open_, closed_, next_;
   std::vector<Candidate> candidates_;
   std::vector<Node> nodes_;
   std::vector<int> free_slots_, released_;  // released in this round: still read from until it ends
+  std::vector<int> moved_;                  // scratch of DropDeadNodes() and MoveToLastingSlots()
+  size_t many_nodes_ = 0;                   // when to drop the dead ones
+  int64_t frame_index_ = 0;
+  int round_ = 0;  // of this frame
 };
 
 }  // namespace sottovoce

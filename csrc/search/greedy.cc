@@ -5,6 +5,8 @@
 namespace sottovoce {
 namespace {
 
+constexpr size_t kReservedTokens = 256;
+
 int ArgMax(const float* x, int count) {
   int best = 0;
   for (int i = 1; i < count; ++i) {
@@ -22,15 +24,32 @@ float LogProbability(const float* x, int count, int best) {
 
 }  // namespace
 
-void GreedyFrame(const float* frame, int64_t frame_index, const GreedyOptions& options, TransducerScorer& scorer,
-                 std::vector<DecodedToken>& tokens) {
-  for (int n = 0; n < options.max_symbols_per_frame; ++n) {
-    const float* logits = scorer.Logits(frame);
-    const int best = ArgMax(logits, scorer.vocab_size());
-    if (best == 0) return;
-    tokens.push_back({best, frame_index, LogProbability(logits, scorer.vocab_size(), best)});
-    scorer.Append(best);
+GreedySearch::GreedySearch(const GreedyOptions& options) : options_(options) {
+  tokens_.reserve(kReservedTokens);
+  wanted_.reserve(1);
+  extensions_.reserve(1);
+}
+
+void GreedySearch::Start() {
+  tokens_.clear();
+}
+
+void GreedySearch::BeginFrame(int64_t frame_index) {
+  frame_index_ = frame_index;
+  num_symbols_ = 0;
+  wanted_.assign(1, 0);
+}
+
+void GreedySearch::Round(const float* logits) {
+  extensions_.clear();
+  const int best = ArgMax(logits, options_.vocab_size);
+  if (best == 0) {
+    wanted_.clear();
+    return;
   }
+  tokens_.push_back({best, frame_index_, LogProbability(logits, options_.vocab_size, best)});
+  extensions_.push_back({0, best, 0});
+  if (++num_symbols_ == options_.max_symbols_per_frame) wanted_.clear();
 }
 
 }  // namespace sottovoce

@@ -1,25 +1,35 @@
 // Greedy transducer search: at each frame the likeliest symbols until blank is the likeliest.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
-#include "search/transducer_scorer.h"
+#include "search/frame_search.h"
 
 namespace sottovoce {
 
-struct DecodedToken {
-  int symbol = 0;
-  int64_t frame = 0;      // encoder frame at which it came
-  float log_prob = 0.0f;  // natural logarithm of its probability there
-};
-
 struct GreedyOptions {
+  int vocab_size = 0;
   int max_symbols_per_frame = 5;
 };
 
-// Decodes one frame and appends what it found. Ties go to the lower symbol, so to blank first.
-void GreedyFrame(const float* frame, int64_t frame_index, const GreedyOptions& options, TransducerScorer& scorer,
-                 std::vector<DecodedToken>& tokens);
+// Ties go to the lower symbol, so to blank first.
+class GreedySearch final : public FrameSearch {
+ public:
+  explicit GreedySearch(const GreedyOptions& options);
+
+  // Forgets all labels.
+  void Start();
+
+  int num_slots() const override { return 1; }
+  int num_lasting_slots() const override { return 1; }
+  void BeginFrame(int64_t frame_index) override;
+  void Round(const float* logits) override;
+
+  const std::vector<DecodedToken>& tokens() const { return tokens_; }
+
+ private:
+  GreedyOptions options_;
+  std::vector<DecodedToken> tokens_;
+  int64_t frame_index_ = 0;
+  int num_symbols_ = 0;  // of this frame
+};
 
 }  // namespace sottovoce

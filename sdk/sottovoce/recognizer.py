@@ -15,7 +15,7 @@ from sottovoce.events import EndpointEvent, FinalEvent, PartialEvent, Word, stre
 from sottovoce.models import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -131,6 +131,11 @@ class RecognizerStream:
         self._native.set_biasing(biasing_phrases(phrases, boost))
 
     @property
+    def state_bytes(self) -> int:
+        """Bytes of memory of this stream, beside its results and what the streams of a recognizer share."""
+        return self._native.state_bytes
+
+    @property
     def partial(self) -> str:
         """The text so far."""
         return self._native.partial
@@ -236,6 +241,33 @@ class Recognizer:
         for chunk in chunks:
             yield from stream.push(chunk, rate)
         yield from stream.flush()
+
+    def push_batch(
+        self,
+        streams: Sequence[RecognizerStream],
+        chunks: Sequence[npt.ArrayLike],
+        sample_rate: int | None = None,
+        *,
+        finish: bool = False,
+    ) -> list[list[PartialEvent | FinalEvent | EndpointEvent]]:
+        """Give each of several streams its next samples and return the events of each.
+
+        Quicker than one after the other, since every weight is read once for all; each stream gets, bit for bit, what it
+        gets from its own :meth:`RecognizerStream.push`.
+
+        Args:
+            streams: of this recognizer, each once; their options may differ.
+            chunks: for each stream its (n,) samples, of any and of different n.
+            sample_rate: Hz of all chunks; None is the model's own (16000).
+            finish: end the streams with these samples, as :meth:`RecognizerStream.flush` does.
+
+        Raises:
+            InvalidInputError: as :meth:`RecognizerStream.accept_waveform`, a stream twice or of another recognizer, or not
+                as many chunks as streams; no stream has taken anything then.
+        """
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        self._native.push_batch([s._native for s in streams], [as_samples(chunk) for chunk in chunks], rate, finish)
+        return [stream.events() for stream in streams]
 
     def transcribe(
         self,

@@ -7,77 +7,36 @@
 #include <vector>
 
 #include "search/endpoint.h"
+#include "search/table_model.h"
 
 namespace sottovoce {
 namespace {
 
-// Logits that depend on the frame and on the labels so far, from a table; 0 where nothing is said.
-class TableScorer final : public BeamScorer {
- public:
-  using Labels = std::vector<int>;
-  TableScorer(int vocab, std::map<std::pair<int, Labels>, std::vector<float>> table)
-      : vocab_(vocab), table_(std::move(table)) {}
-
-  int vocab_size() const override { return vocab_; }
-  void Reserve(int num_slots) override {
-    labels_.resize(static_cast<size_t>(num_slots));
-    logits_.resize(static_cast<size_t>(num_slots));
-  }
-  void Start(int slot) override { labels_[static_cast<size_t>(slot)].clear(); }
-  void Append(int from, int symbol, int to) override {
-    REQUIRE(from != to);
-    labels_[static_cast<size_t>(to)] = labels_[static_cast<size_t>(from)];
-    labels_[static_cast<size_t>(to)].push_back(symbol);
-  }
-  const float* Logits(int slot, const float* frame) override {
-    const size_t s = static_cast<size_t>(slot);
-    const auto found = table_.find({static_cast<int>(*frame), labels_[s]});
-    logits_[s] = found != table_.end() ? found->second : std::vector<float>(static_cast<size_t>(vocab_), 0.0f);
-    return logits_[s].data();
-  }
-
- private:
-  int vocab_;
-  std::map<std::pair<int, Labels>, std::vector<float>> table_;
-  std::vector<Labels> labels_;
-  std::vector<std::vector<float>> logits_;
-};
-
 // All paths of a small lattice: log probability of every label sequence of at most `most` symbols a frame.
-void Enumerate(TableScorer& scorer, int frames, int most, int frame, int emitted, const std::vector<int>& labels,
+void Enumerate(const TableModel& model, int frames, int most, int frame, int emitted, const std::vector<int>& labels,
                double log_prob, std::map<std::vector<int>, double>& total) {
   if (frame == frames) {
     const auto found = total.find(labels);
     total[labels] = found == total.end() ? log_prob : std::log(std::exp(found->second) + std::exp(log_prob));
     return;
   }
-  scorer.Start(0);
-  int slot = 0;
-  for (int symbol : labels) {
-    scorer.Append(slot, symbol, 1 - slot);
-    slot = 1 - slot;
-  }
-  const float at = static_cast<float>(frame);
-  const float* logits = scorer.Logits(slot, &at);
-  std::vector<double> probability;
-  double sum = 0.0;
-  for (int v = 0; v < scorer.vocab_size(); ++v) sum += std::exp(static_cast<double>(logits[v]));
-  for (int v = 0; v < scorer.vocab_size(); ++v) probability.push_back(std::exp(static_cast<double>(logits[v])) / sum);
   if (emitted == most) {
-    Enumerate(scorer, frames, most, frame + 1, 0, labels, log_prob, total);
+    Enumerate(model, frames, most, frame + 1, 0, labels, log_prob, total);
     return;
   }
-  Enumerate(scorer, frames, most, frame + 1, 0, labels, log_prob + std::log(probability[0]), total);
-  for (int v = 1; v < scorer.vocab_size(); ++v) {
+  const std::vector<float> logits = model.Logits(frame, labels);
+  double sum = 0.0;
+  for (float logit : logits) sum += std::exp(static_cast<double>(logit));
+  for (int v = 0; v < model.vocab_size; ++v) {
+    const double next = log_prob + static_cast<double>(logits[static_cast<size_t>(v)]) - std::log(sum);
     std::vector<int> longer = labels;
-    longer.push_back(v);
-    Enumerate(scorer, frames, most, frame, emitted + 1, longer,
-              log_prob + std::log(probability[static_cast<size_t>(v)]), total);
+    if (v > 0) longer.push_back(v);
+    Enumerate(model, frames, most, v > 0 ? frame : frame + 1, v > 0 ? emitted + 1 : 0, longer, next, total);
   }
 }
 
-std::map<std::pair<int, std::vector<int>>, std::vector<float>> RandomTable(uint32_t seed) {
-  std::map<std::pair<int, std::vector<int>>, std::vector<float>> table;
+TableModel RandomModel(uint32_t seed) {
+  TableModel model{3, {}};
   std::vector<std::vector<int>> all = {{}};
   for (size_t i = 0; i < all.size(); ++i) {
     if (all[i].size() >= 6) continue;
@@ -93,10 +52,10 @@ std::map<std::pair<int, std::vector<int>>, std::vector<float>> RandomTable(uint3
         seed = seed * 1664525u + 1013904223u;
         logits.push_back(static_cast<float>(seed >> 8) / 16777216.0f * 4.0f - 2.0f);
       }
-      table[{frame, labels}] = logits;
+      model.table[{frame, labels}] = logits;
     }
   }
-  return table;
+  return model;
 }
 
 std::vector<int> Symbols(const std::vector<DecodedToken>& tokens) {
@@ -109,15 +68,12 @@ std::vector<int> Symbols(const std::vector<DecodedToken>& tokens) {
 
 TEST_CASE("a wide beam finds every label sequence with its whole probability") {
   for (uint32_t seed : {1u, 2u, 3u, 4u, 5u}) {
-    TableScorer reference(3, RandomTable(seed)), scorer(3, RandomTable(seed));
-    reference.Reserve(2);
+    const TableModel model = RandomModel(seed);
     std::map<std::vector<int>, double> total;
-    Enumerate(reference, 3, 2, 0, 0, {}, 0.0, total);
-    BeamSearch search({60, 2}, &scorer, nullptr);
-    for (int frame = 0; frame < 3; ++frame) {
-      const float at = static_cast<float>(frame);
-      search.Frame(&at, frame);
-    }
+    Enumerate(model, 3, 2, 0, 0, {}, 0.0, total);
+    BeamSearch search({3, 60, 2}, nullptr);
+    TableDriver driver(model, search);
+    for (int frame = 0; frame < 3; ++frame) driver.Frame(frame);
     const std::vector<Hypothesis> found = search.NBest(200);
     double best = -1e9;
     std::vector<int> best_labels;
@@ -135,34 +91,90 @@ TEST_CASE("a wide beam finds every label sequence with its whole probability") {
   }
 }
 
-TEST_CASE("slots are never lost") {
-  TableScorer scorer(3, RandomTable(9));
-  BeamSearch search({3, 3}, &scorer, nullptr);
+TEST_CASE("slots are never lost, and what a beam remembers does not grow with the utterances") {
+  const TableModel model = RandomModel(9);
+  BeamSearch search({3, 3, 3}, nullptr);
+  TableDriver driver(model, search);
   for (int frame = 0; frame < 2000; ++frame) {
-    const float at = static_cast<float>(frame % 3);
-    search.Frame(&at, frame);
-    if (frame % 50 == 49) search.Start(nullptr);
+    driver.Frame(frame % 3, frame);
+    if (frame % 50 != 49) continue;
+    search.Start(nullptr);
+    driver.Start();
   }
   CHECK(search.NBest(3).size() <= 3);
 }
 
+TEST_CASE("an endless utterance keeps its labels when dead hypotheses are dropped") {
+  // At each frame comes 1, or a little less likely 2, then blank.
+  const auto logits = [](bool emitted) {
+    return emitted ? std::vector<float>{40.0f, 0.0f, 0.0f} : std::vector<float>{-40.0f, 2.0f, 1.5f};
+  };
+  BeamSearch search({3, 4, 3}, nullptr);
+  constexpr int kFrames = 3000;
+  for (int frame = 0; frame < kFrames; ++frame) {
+    search.BeginFrame(frame);
+    for (bool emitted = false; !search.wanted().empty(); emitted = true) {
+      std::vector<float> rows;
+      for (size_t i = 0; i < search.wanted().size(); ++i) {
+        for (float x : logits(emitted)) rows.push_back(x);
+      }
+      search.Round(rows.data());
+    }
+  }
+  const std::vector<DecodedToken> best = search.Best();
+  CHECK(best.size() == kFrames);
+  for (size_t i = 0; i < best.size(); ++i) {
+    REQUIRE(best[i].symbol == 1);
+    REQUIRE(best[i].frame == static_cast<int64_t>(i));
+  }
+  CHECK(search.last_symbol_frame() == kFrames - 1);
+}
+
 TEST_CASE("a phrase that is boosted wins, one broken off gives its boosts back") {
   // Symbols 1 2 and 1 3 are equally likely but for a little.
-  std::map<std::pair<int, std::vector<int>>, std::vector<float>> table;
+  TableModel model{4, {}};
+  auto& table = model.table;
   table[{0, {}}] = {-5.0f, 3.0f, -5.0f, -5.0f};
   table[{0, {1}}] = {5.0f, -5.0f, -5.0f, -5.0f};
   table[{1, {1}}] = {-5.0f, -5.0f, 1.0f, 0.5f};
   table[{1, {1, 2}}] = table[{1, {1, 3}}] = {5.0f, -5.0f, -5.0f, -5.0f};
   const auto decode = [&](std::vector<BiasingPhrase> phrases, int beam) {
-    TableScorer scorer(4, table);
-    BeamSearch search({beam, 3}, &scorer, std::make_shared<BiasingGraph>(phrases));
-    for (float frame : {0.0f, 1.0f}) search.Frame(&frame, static_cast<int64_t>(frame));
+    BeamSearch search({4, beam, 3}, std::make_shared<BiasingGraph>(phrases));
+    TableDriver driver(model, search);
+    for (int frame : {0, 1}) driver.Frame(frame);
     return Symbols(search.Best());
   };
   CHECK(decode({}, 2) == std::vector<int>{1, 2});
   CHECK(decode({{{1, 3}, 2.0f}}, 2) == std::vector<int>{1, 3});
   CHECK(decode({{{1, 3}, 2.0f}}, 1) == std::vector<int>{1, 3});
   CHECK(decode({{{1, 3, 3}, 2.0f}}, 2) == std::vector<int>{1, 2});  // never complete
+}
+
+TEST_CASE("a phrase leaves hypotheses alone that it is no part of") {
+  for (uint32_t seed : {11u, 12u, 13u}) {
+    const TableModel model = RandomModel(seed);
+    const auto decode = [&](const std::vector<BiasingPhrase>& phrases) {
+      BeamSearch search({3, 40, 2}, std::make_shared<BiasingGraph>(phrases));
+      TableDriver driver(model, search);
+      for (int frame = 0; frame < 3; ++frame) driver.Frame(frame);
+      std::map<std::vector<int>, Hypothesis> found;
+      for (const Hypothesis& hypothesis : search.NBest(200)) found[Symbols(hypothesis.tokens)] = hypothesis;
+      return found;
+    };
+    const auto plain = decode({}), biased = decode({{{1, 2}, 0.5f}});
+    size_t raised = 0, alone = 0;
+    for (const auto& [labels, hypothesis] : biased) {
+      const auto other = plain.find(labels);
+      if (other == plain.end()) continue;
+      int times = 0;
+      for (size_t i = 0; i + 1 < labels.size(); ++i) times += labels[i] == 1 && labels[i + 1] == 2 ? 1 : 0;
+      // Every occurrence is worth its two symbols; a lone 1, or a 2 without it, nothing.
+      CHECK(hypothesis.score - hypothesis.log_prob == doctest::Approx(times).epsilon(1e-5));
+      ++(times > 0 ? raised : alone);
+    }
+    CHECK(raised > 3);
+    CHECK(alone > 3);
+  }
 }
 
 TEST_CASE("the biasing graph by hand") {

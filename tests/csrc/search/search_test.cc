@@ -7,34 +7,29 @@
 namespace sottovoce {
 namespace {
 
-// Wants the symbols of `script` one after another at every frame, then blank.
-class ScriptedScorer final : public TransducerScorer {
- public:
-  explicit ScriptedScorer(std::vector<int> script) : script_(std::move(script)) {}
-
-  int vocab_size() const override { return 4; }
-  const float* Logits(const float*) override {
-    for (float& x : logits_) x = 0.0f;
-    logits_[at_ < script_.size() ? script_[at_] : 0] = 2.0f;
-    return logits_;
+// A frame of a model that wants the symbols of `script` one after another, then blank; returns how many it got.
+size_t DriveFrame(GreedySearch& search, int64_t frame, const std::vector<int>& script, size_t at) {
+  search.BeginFrame(frame);
+  while (!search.wanted().empty()) {
+    REQUIRE(search.wanted() == std::vector<int>{0});
+    std::vector<float> logits(4, 0.0f);
+    logits[static_cast<size_t>(at < script.size() ? script[at] : 0)] = 2.0f;
+    search.Round(logits.data());
+    for (const Extension& e : search.extensions()) {
+      CHECK(e.from == 0);
+      CHECK(e.to == 0);
+      CHECK(e.symbol == script[at++]);
+    }
   }
-  void Append(int symbol) override {
-    CHECK(symbol == script_[at_]);
-    ++at_;
-  }
-
- private:
-  std::vector<int> script_;
-  size_t at_ = 0;
-  float logits_[4];
-};
+  return at;
+}
 
 }  // namespace
 
 TEST_CASE("greedy takes symbols until blank, with their probabilities") {
-  ScriptedScorer scorer({3, 1, 2});
-  std::vector<DecodedToken> tokens;
-  GreedyFrame(nullptr, 7, {}, scorer, tokens);
+  GreedySearch search({4, 5});
+  CHECK(DriveFrame(search, 7, {3, 1, 2}, 0) == 3);
+  const std::vector<DecodedToken>& tokens = search.tokens();
   REQUIRE(tokens.size() == 3);
   CHECK(tokens[0].symbol == 3);
   CHECK(tokens[2].symbol == 2);
@@ -43,28 +38,23 @@ TEST_CASE("greedy takes symbols until blank, with their probabilities") {
 }
 
 TEST_CASE("greedy stops at the cap of a frame and goes on at the next") {
-  ScriptedScorer scorer({1, 1, 1, 1, 1, 1, 1});
-  std::vector<DecodedToken> tokens;
-  GreedyFrame(nullptr, 0, {}, scorer, tokens);
-  CHECK(tokens.size() == 5);
-  GreedyFrame(nullptr, 1, {}, scorer, tokens);
-  CHECK(tokens.size() == 7);
-  CHECK(tokens.back().frame == 1);
+  const std::vector<int> script = {1, 1, 1, 1, 1, 1, 1};
+  GreedySearch search({4, 5});
+  CHECK(DriveFrame(search, 0, script, 0) == 5);
+  CHECK(DriveFrame(search, 1, script, 5) == 7);
+  CHECK(search.tokens().back().frame == 1);
+  search.Start();
+  CHECK(search.tokens().empty());
 }
 
 TEST_CASE("equal logits give blank") {
-  class Flat final : public TransducerScorer {
-   public:
-    int vocab_size() const override { return 3; }
-    const float* Logits(const float*) override { return logits_; }
-    void Append(int) override { FAIL("blank is not appended"); }
-
-   private:
-    float logits_[3] = {1.0f, 1.0f, 1.0f};
-  } scorer;
-  std::vector<DecodedToken> tokens;
-  GreedyFrame(nullptr, 0, {}, scorer, tokens);
-  CHECK(tokens.empty());
+  GreedySearch search({3, 5});
+  search.BeginFrame(0);
+  const float flat[3] = {1.0f, 1.0f, 1.0f};
+  search.Round(flat);
+  CHECK(search.wanted().empty());
+  CHECK(search.extensions().empty());
+  CHECK(search.tokens().empty());
 }
 
 }  // namespace sottovoce
