@@ -32,6 +32,14 @@ inline Status RequireNotNull(const void* pointer, const char* name) {
   return pointer != nullptr ? Status() : InvalidArgument(std::string(name) + ": must not be NULL");
 }
 
+// options may be NULL; otherwise they must say that they are no smaller than this version of their struct.
+template <typename Options>
+Status RequireStructSize(const Options* options, const char* name) {
+  if (options == nullptr || options->struct_size >= sizeof(Options)) return Status();
+  return InvalidArgument(std::string(name) + ".struct_size: wanted at least " + std::to_string(sizeof(Options)) +
+                         ", found " + std::to_string(options->struct_size));
+}
+
 inline Status RequireIndex(size_t index, size_t size, const char* name) {
   return index < size ? Status()
                       : InvalidArgument(std::string(name) + ": wanted an index below " + std::to_string(size) +

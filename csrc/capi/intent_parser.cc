@@ -9,6 +9,7 @@ using sottovoce::Status;
 using sottovoce::capi::Guard;
 using sottovoce::capi::RequireIndex;
 using sottovoce::capi::RequireNotNull;
+using sottovoce::capi::RequireStructSize;
 
 struct sv_intent_parser {
   std::shared_ptr<const sottovoce::IntentParser> parser;
@@ -28,14 +29,8 @@ sv_status sv_intent_parser_open_part(const char* path, const sv_intent_parser_op
     SV_RETURN_IF_ERROR(RequireNotNull(path, "path"));
     SV_RETURN_IF_ERROR(RequireNotNull(parser, "parser"));
     sottovoce::SubNetwork part;
-    if (options != nullptr) {
-      if (options->struct_size < sizeof(sv_intent_parser_options)) {
-        return InvalidArgument("options.struct_size: wanted at least " +
-                               std::to_string(sizeof(sv_intent_parser_options)) + ", found " +
-                               std::to_string(options->struct_size));
-      }
-      part = {options->width, options->depth};
-    }
+    SV_RETURN_IF_ERROR(RequireStructSize(options, "options"));
+    if (options != nullptr) part = {options->width, options->depth};
     SV_ASSIGN_OR_RETURN(auto opened, sottovoce::IntentParser::Open(path, part));
     *parser = new sv_intent_parser{std::move(opened)};
     return Status();
@@ -62,14 +57,8 @@ sv_status sv_intent_parser_parse(const sv_intent_parser* parser, const char* tex
     SV_RETURN_IF_ERROR(RequireNotNull(parser, "parser"));
     SV_RETURN_IF_ERROR(RequireNotNull(result, "result"));
     if (bytes > 0) SV_RETURN_IF_ERROR(RequireNotNull(text, "text"));
-    int top_k = 1;
-    if (options != nullptr) {
-      if (options->struct_size < sizeof(sv_parse_options)) {
-        return InvalidArgument("options.struct_size: wanted at least " + std::to_string(sizeof(sv_parse_options)) +
-                               ", found " + std::to_string(options->struct_size));
-      }
-      top_k = options->top_k;
-    }
+    SV_RETURN_IF_ERROR(RequireStructSize(options, "options"));
+    const int top_k = options != nullptr ? options->top_k : 1;
     if (top_k < 1) return InvalidArgument("options.top_k: wanted at least 1, found " + std::to_string(top_k));
     auto parsed = std::make_unique<sv_parse_result>();
     parsed->result = parser->parser->Parse({text, bytes}, top_k);
