@@ -24,6 +24,7 @@ from sottovoce.events import Alternative, EndpointEvent, Event, FinalEvent, Inte
 from sottovoce.intent_parser import Intent, IntentParser, ParseResult, Slot
 from sottovoce.recognizer import RecognitionResult, Recognizer, RecognizerStream
 from sottovoce.tokenizer import Encoding, Tokenizer
+from sottovoce.voice_activity import SpeechSegment, VoiceActivityDetector
 
 if TYPE_CHECKING:
     from sottovoce import compat
@@ -57,9 +58,11 @@ __all__ = [
     "ResolvedSlot",
     "Slot",
     "SottovoceError",
+    "SpeechSegment",
     "Tokenizer",
     "Understanding",
     "UnsupportedError",
+    "VoiceActivityDetector",
     "Word",
     "__version__",
     "audio_chunks",

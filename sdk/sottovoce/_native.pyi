@@ -99,6 +99,13 @@ class Recognizer:
     ) -> RecognizerStream:
         """Seconds of 0 mean no such rule."""
 
+    def push_batch(
+        self,
+        streams: Sequence[RecognizerStream],
+        chunks: Sequence[NDArray[np.float32]],
+        sample_rate: int,
+        finish: bool = False,
+    ) -> None: ...
     def encode_text(self, text: str) -> list[int]: ...
     @property
     def sample_rate(self) -> int: ...
@@ -115,10 +122,21 @@ class RecognizerStream:
 
     def finish(self) -> tuple[str, list[tuple[str, float, float, float]]]: ...
     @property
+    def state_bytes(self) -> int: ...
+    @property
     def partial(self) -> str: ...
     @property
     def tokens(self) -> list[tuple[int, int, float]]:
         """(symbol, encoder frame, log probability) of each."""
+
+class SpeechSegmenter:
+    def __init__(self, min_silence: float, min_speech: float) -> None: ...
+    def push(self, samples: NDArray[np.float32], sample_rate: int) -> list[tuple[float, float]]:
+        """(start seconds, end seconds) of the segments that ended."""
+
+    def finish(self) -> list[tuple[float, float]]: ...
+    @property
+    def speaking(self) -> bool: ...
 
 def read_wav(path: str | bytes) -> tuple[NDArray[np.float32], int]:
     """(samples (n,) in +-1, sample rate in Hz)."""

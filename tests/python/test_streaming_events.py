@@ -140,3 +140,26 @@ def test_alternatives(recognizer: sv.Recognizer) -> None:
 def test_mistakes_are_named(recognizer: sv.Recognizer, options: dict[str, object], message: str) -> None:
     with pytest.raises(sv.InvalidInputError, match=message.replace("(", r"\(")):
         recognizer.stream(**options)  # type: ignore[arg-type]
+
+
+def test_streams_in_one_call_are_as_alone(recognizer: sv.Recognizer) -> None:
+    names = ["play_jazz.wav", "weather_paris.wav", "rate_book.wav"]
+    audio = [read_wav(AUDIO / name)[0] for name in names]
+    options: list[dict[str, object]] = [{"beam": 4, "alternatives": 4}, {}, {"endpoint_silence": 0.4, "beam": 2}]
+    alone = [run(recognizer.stream(**o), x, 1600) for o, x in zip(options, audio, strict=True)]  # type: ignore[arg-type]
+    streams = [recognizer.stream(**o) for o in options]  # type: ignore[arg-type]
+    together: list[list[sv.Event]] = [[] for _ in streams]
+    for start in range(0, max(map(len, audio)), 1600):
+        events = recognizer.push_batch(streams, [x[start : start + 1600] for x in audio])
+        for seen, new in zip(together, events, strict=True):
+            seen += new
+    for seen, new in zip(together, recognizer.push_batch(streams, [[]] * 3, finish=True), strict=True):
+        seen += new
+    assert together == alone
+    with pytest.raises(sv.InvalidInputError, match="wanted samples before finish"):
+        recognizer.push_batch(streams, audio)
+    one = recognizer.stream()
+    with pytest.raises(sv.InvalidInputError, match="wanted each stream once, found stream 0 again"):
+        recognizer.push_batch([one, one], audio[:2])
+    with pytest.raises(sv.InvalidInputError, match="wanted one for each of 1 streams, found 3"):
+        recognizer.push_batch([one], audio)
