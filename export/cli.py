@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from sottovoce._native import __version__
 from sottovoce.errors import SottovoceError
 from sottovoce.export import commands
+from sottovoce.export.command_config import expand
 
 _GROUPS = {"train": "train a model", "eval": "measure a model on labelled data"}
 
@@ -35,6 +36,12 @@ def command_modules() -> list[ModuleType]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
+    return _build()[0]
+
+
+def _build() -> tuple[argparse.ArgumentParser, dict[tuple[str, ...], argparse.ArgumentParser]]:
+    """The parser of all commands, and that of each command by its words."""
+    places: dict[tuple[str, ...], argparse.ArgumentParser] = {}
     parser = _Parser(
         prog="sottovoce-export",
         description="Train speech and language models, compress them, and write them for the Sottovoce runtime.",
@@ -59,13 +66,19 @@ def build_parser() -> argparse.ArgumentParser:
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
-    return parser
+        places[module.COMMAND] = command
+    return parser, places
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake gives one line on standard error and status 2."""
-    options = build_parser().parse_args(arguments)
+    parser, places = _build()
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        for command, place in places.items():
+            if tuple(words[: len(command)]) == command:
+                words = [*command, *expand(place, words[len(command) :])]
+        options = parser.parse_args(words)
         status: int = options.run(options)
         sys.stdout.flush()
         return status

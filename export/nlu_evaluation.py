@@ -41,7 +41,11 @@ def tags_of_words(words: Sequence[str], slots: Sequence[tuple[str, int, int]]) -
 
 def runtime_decisions(model: str, utterances: Sequence[Utterance]) -> list[Decision]:
     """Decisions of the C++ runtime for a bundled model or an artifact. Raises as `IntentParser.from_pretrained`."""
-    parser = IntentParser.from_pretrained(model)
+    return parser_decisions(IntentParser.from_pretrained(model), utterances)
+
+
+def parser_decisions(parser: IntentParser, utterances: Sequence[Utterance]) -> list[Decision]:
+    """Decisions of an open parser."""
     decisions = []
     for utterance in utterances:
         result = parser.parse(utterance.text)

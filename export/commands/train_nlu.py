@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sottovoce.errors import InvalidInputError
+from sottovoce.export.train_options import add_config_argument, finish, positive
 
 if TYPE_CHECKING:
     from sottovoce.export.train.nlu.recipe import Recipe
@@ -22,26 +24,24 @@ HELP = "intents and slots"
 PRESETS = ("tinybert-4", "minilm-6")
 
 
-def positive(text: str) -> int:
-    """A whole number of at least 1, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; each is a field of `Recipe`."""
+    add_student_arguments(parser, PRESETS)
+    parser.add_argument("--ternary-epochs", type=positive, metavar="N")
+
+
+def add_student_arguments(parser: argparse.ArgumentParser, presets: Sequence[str] = PRESETS[:1]) -> None:
+    """Declare the arguments of the stages up to the full-precision student."""
     add = parser.add_argument
     add("--data", required=True, type=Path, metavar="DATA", help="labelled utterances")
     add("--out", required=True, type=Path, metavar="OUT", help="directory of this run")
     add("--name", default="model", help="name of the model (default: model)")
-    add("--preset", choices=PRESETS, default="tinybert-4", help="shape of the result (default: tinybert-4, 4 x 312)")
+    add("--preset", choices=presets, default="tinybert-4", help="shape of the result (default: tinybert-4, 4 x 312)")
     add(
         "--teacher",
-        metavar="DIR",
-        help="what the teacher starts from, a Hugging Face BERT directory or `minilm` (default), or a finished teacher of ours; "
-        "an MPNet directory or `mpnet` is fine-tuned first and teaches the teacher",
+        metavar="MODEL",
+        help="what the teacher starts from, a Hugging Face BERT directory or `minilm` (default), or a finished teacher of ours: "
+        "a checkpoint, an artifact or a bundled name; an MPNet directory or `mpnet` is fine-tuned first and teaches the teacher",
     )
     add("--backbone", metavar="DIR", help="BERT directory under an MPNet teacher (default: minilm)")
     add("--mpnet", metavar="DIR", help=argparse.SUPPRESS)  # how a recorded command names an MPNet --teacher
@@ -65,11 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--teacher-epochs", type=positive, metavar="N")
     add("--general-sentences", type=positive, metavar="N")
     add("--student-epochs", type=positive, metavar="N")
-    add("--ternary-epochs", type=positive, metavar="N")
     add("--batch-size", type=positive, metavar="N")
     add("--seed", type=int, metavar="N")
     add("--threads", type=positive, metavar="N")
+    add("--bfloat16", action="store_true", help="float products of training in bfloat16: faster where the CPU has it")
     add("--attribution", action="append", metavar="TEXT", help="a source of data or weights to name in the artifact")
+    add_config_argument(parser)
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
@@ -83,8 +84,9 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     from sottovoce.export.checkpoint import read_json
     from sottovoce.export.importers import hugging_face, mpnet, own
     from sottovoce.export.train.nlu.recipe import Recipe
+    from sottovoce.models import bundled, resolve
 
-    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)}
+    values = {field.name: getattr(options, field.name, None) for field in dataclasses.fields(Recipe)}
     for name in ("text", "outliers", "attribution"):
         values[name] = tuple(values[name] or ())
     for path in (*values["text"], *values["outliers"], values["vectors"]):
@@ -92,6 +94,9 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
             raise InvalidInputError(f"{path}: no such file")
     for name in ("backbone", "mpnet", "teacher"):
         if values[name] is None:
+            continue
+        if name == "teacher" and (values[name] in bundled() or Path(values[name]).is_file()):
+            values["teacher"] = Path(resolve(values[name]))
             continue
         directory = importers.find(values.pop(name))
         config = read_json(directory / "config.json")
@@ -111,19 +116,15 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
 def run(options: argparse.Namespace) -> int:
     """Train, write the artifact, and print its figures when the data have a test split."""
     recipe = recipe_from(options)
-    from sottovoce.export import importers
     from sottovoce.export.data import load_dataset
     from sottovoce.export.nlu_evaluation import runtime_decisions
     from sottovoce.export.nlu_metrics import evaluate_nlu
     from sottovoce.export.train.nlu.recipe import train_nlu
-    from sottovoce.export.writers import write_spec
 
     splits = load_dataset(recipe.data, seed=recipe.seed)
     train_nlu(recipe)
-    imported = importers.load(recipe.out / "ternary")
+    finish(recipe.out / "ternary", options)
     artifact = recipe.out / f"{recipe.name}.gguf"
-    size = write_spec(imported.spec, artifact, imported.provenance)
-    print(f"{artifact}: {size / 1e6:.2f} MB")
     if "test" in splits:
         gold = [(utterance.intent, utterance.tags) for utterance in splits["test"]]
         metrics = evaluate_nlu(gold, runtime_decisions(str(artifact), splits["test"]))

@@ -80,7 +80,7 @@ def quantize_activation(
 
     x: (batch, tokens, cols); keep: (batch, tokens), 0 at padding; clip > 0 bounds x first. An all-zero row gives zeros.
     """
-    values, scale = _QuantizeActivation.apply(x, keep, clip, granularity)  # type: ignore[no-untyped-call]
+    values, scale = _QuantizeActivation.apply(x.float(), keep, clip, granularity)  # type: ignore[no-untyped-call]
     return QuantizedActivation(values, scale)
 
 
@@ -97,6 +97,9 @@ class WeightCodes(NamedTuple):
         if kind in ("ternary", "binary"):
             codes, alpha = ternary_codes(weight) if kind == "ternary" else binary_codes(weight)
             return WeightCodes(codes, alpha.half().float(), weight.shape[-1] * 127 < FLOAT32_EXACT)
+        if kind == "ternary_values":
+            weight = weight.detach()
+            return WeightCodes(weight.sign(), weight.abs().amax(-1), weight.shape[-1] * 127 < FLOAT32_EXACT)
         rows = quantize_rows(weight, kind)
         return WeightCodes(rows.codes, rows.scale.float(), weight.shape[-1] * 127 * 127 < FLOAT32_EXACT)
 

@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-# `split`: two binary matrices whose products are added (BinaryBERT); the others are one matrix.
-WeightKind = Literal["f32", "int8", "ternary", "binary", "split"]
+# `split`: two binary matrices whose products are added (BinaryBERT); the others are one matrix. `ternary_values`, in training
+# only: rows of a scale times {-1, 0, 1} already, so that their codes are read off and not computed again.
+WeightKind = Literal["f32", "int8", "ternary", "binary", "split", "ternary_values"]
 
 
 class QuantizedRows(NamedTuple):

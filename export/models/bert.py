@@ -380,7 +380,7 @@ class JointBert(nn.Module):
             raw = raw + torch.einsum("bhid,ijd->bhij", part.split(query), distances)
         raw = raw * (1.0 / math.sqrt(part.head_size))
         if scores is not None:
-            scores.append(raw)
+            scores.append(raw.float())
         softmax = raw.masked_fill(blocked, float("-inf")).softmax(-1)
         weights = self._operand(part, 3, softmax, rows.unsqueeze(1) * ~blocked)
         if "attention.weights" in config.asymmetric_inputs:
@@ -441,7 +441,8 @@ class JointBert(nn.Module):
             if want_hidden:
                 hidden.append(h)
         intent_logits, slot_logits = self._heads(h, keep, trace)
-        return BertOutput(intent_logits, slot_logits, hidden if want_hidden else [], scores or [])
+        # Under autocast logits and scores are bfloat16; losses are computed in float32.
+        return BertOutput(intent_logits.float(), slot_logits.float(), hidden if want_hidden else [], scores or [])
 
     def _heads(self, h: Tensor, keep: Tensor, trace: Trace | None) -> tuple[Tensor, Tensor]:
         config, kinds = self.config, self.config.quantization

@@ -26,6 +26,7 @@ from sottovoce.export.train.nlu.batches import Labels
 from sottovoce.export.train.nlu.binarize import BinarySettings, split, train_binary
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.loop import LoopSettings
+from sottovoce.export.train.nlu.student_task import Start
 from sottovoce.export.writers import write_spec
 
 TINY = BertConfig(
@@ -177,16 +178,17 @@ def test_the_recipe(student: Path, tmp_path: Path) -> None:
 
     chosen = BinarySettings(settings(4), settings(4), settings(6))
     out = tmp_path / "out"
-    binary = train_binary(student, tmp_path / "data", out, "tiny", chosen, batch_size=8)
+    start = Start(student, tmp_path / "data", "tiny", batch_size=8)
+    binary = train_binary(start, out, chosen)
     assert binary.config.quantization == Quantization.binary()
     assert (binary.config.num_heads, binary.config.ffn_size) == (2, 20)
     assert binary.metrics["test"]["intent_accuracy"] >= 80.0  # a random teacher: chance is 50
     assert {"train.pt", "best.pt"} <= {path.name for path in (out / "ternary_narrow").iterdir()}
-    again = train_binary(student, tmp_path / "data", out, "tiny", chosen, batch_size=8)
+    again = train_binary(start, out, chosen)
     assert again.weights.keys() == binary.weights.keys()
     assert all(torch.equal(tensor, again.weights[name]) for name, tensor in binary.weights.items())
     with pytest.raises(InvalidInputError, match="wanted float32 weights"):
-        train_binary(out / "binary", tmp_path / "data", tmp_path / "other", "tiny", chosen)
+        train_binary(dataclasses.replace(start, student=out / "binary"), tmp_path / "other", chosen)
     # The packed artifact decides as the torch reference does.
     imported = importers.load(out / "binary")
     write_spec(imported.spec, tmp_path / "tiny.gguf", imported.provenance)

@@ -15,8 +15,9 @@ from sottovoce.export import importers
 from sottovoce.export.compress.fake_quant import quantize_rows
 from sottovoce.export.models.bert import JointBert, Quantization
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint
-from sottovoce.export.train.nlu.dynamize import DynaBert, DynaSettings, sub_network, train_dyna
+from sottovoce.export.train.nlu.dynamize import DynaBert, DynaSettings, sandwich, sub_network, train_dyna
 from sottovoce.export.train.nlu.loop import LoopSettings
+from sottovoce.export.train.nlu.student_task import Start
 from sottovoce.export.writers import write_spec
 
 __all__ = ["student"]  # the fixture
@@ -61,10 +62,19 @@ def test_gradients_reach_only_what_a_sub_network_uses() -> None:
     assert model.get_parameter("layer.1.ffn.up.weight").grad is None  # layers 0 and 2 are kept
 
 
+def test_the_sandwich_always_holds_the_largest_and_the_smallest() -> None:
+    shares = [(1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.5, 0.5)]
+    assert sandwich(shares, None) == sandwich(shares, 2) == shares
+    torch.manual_seed(0)
+    seen = {tuple(sandwich(shares, 1)) for _ in range(20)}
+    assert seen == {(shares[0], shares[1], shares[3]), (shares[0], shares[2], shares[3])}
+
+
 def test_the_recipe(student: Path, tmp_path: Path) -> None:
     loop = LoopSettings(epochs=4, learning_rate=5e-3)
     chosen = DynaSettings(loop, loop, widths=(1.0, 0.5), depths=(1.0, 0.5))
-    checkpoint = train_dyna(student, tmp_path / "data", tmp_path / "out", "tiny", chosen, batch_size=8)
+    start = Start(student, tmp_path / "data", "tiny", batch_size=8)
+    checkpoint = train_dyna(start, tmp_path / "out", chosen)
     assert checkpoint.config.quantization == Quantization.ternary()
     assert checkpoint.metrics["test"]["intent_accuracy"] >= 80.0  # a random teacher: chance is 50
     # Any part of the packed artifact decides as the torch reference of that sub-network does.

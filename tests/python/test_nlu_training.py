@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from sottovoce.export.train.nlu.checkpoint import Checkpoint, hugging_face_name,
 from sottovoce.export.train.nlu.general import StudentShape
 from sottovoce.export.train.nlu.loop import LoopSettings, Stage, learning_rate_factor, run_stage
 from sottovoce.export.train.nlu.neighbours import nearest_words, read_word_vectors
-from sottovoce.export.train.nlu.recipe import PRESETS, Recipe, train_nlu
+from sottovoce.export.train.nlu.recipe import PRESETS, Recipe, command_line, distill, train_nlu
 from sottovoce.export.train.nlu.student import distil_task
 from sottovoce.export.train.nlu.task import load_task
 from sottovoce.export.train.nlu.task_losses import supervised_losses
@@ -464,6 +465,10 @@ def test_whole_recipe(data: Path, backbone: Path, tmp_path: Path, monkeypatch: p
     again = train_nlu(recipe)  # every stage is finished: nothing runs
     assert (tmp_path / "out" / "ternary" / "config.json").stat().st_mtime_ns == before
     assert again.calibration == made.calibration
+    student = distill(recipe)  # what it needs is there
+    assert student.config.quantization == Quantization() and student.metrics["test"]["utterances"] == 12
+    assert "--batch-size 16" in shlex.join(command_line(recipe)) and "--bfloat16" not in command_line(recipe)
+    assert command_line(dataclasses.replace(recipe, bfloat16=True))[-1] == "--bfloat16"
 
 
 def test_writer_of_the_reader_round_trips(tmp_path: Path) -> None:

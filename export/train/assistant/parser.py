@@ -13,7 +13,8 @@ from sottovoce.errors import InvalidInputError
 from sottovoce.export.data.bio_directory import Utterance
 from sottovoce.export.models.bert import JointBert
 from sottovoce.export.train.assistant.confusion import spelling_noise
-from sottovoce.export.train.assistant.parser_base import cut_vocabulary, word_tokenizer
+from sottovoce.export.train.assistant.parser_base import cut_vocabulary
+from sottovoce.export.train.nlu.artifact_start import checkpoint_tokenizer
 from sottovoce.export.train.nlu.augmentation import Augmenter
 from sottovoce.export.train.nlu.batches import Batch, Encoder, Labels
 from sottovoce.export.train.nlu.calibrate import calibrate
@@ -93,7 +94,7 @@ def train_parser(
     task = Task(
         {"train": known[held:], "valid": known[:held]},
         labels,
-        Encoder(word_tokenizer(base), labels),
+        Encoder(checkpoint_tokenizer(base), labels),
         augmenter,
         outside[len(calibrating) :],
     )

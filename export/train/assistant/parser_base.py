@@ -8,12 +8,12 @@ from pathlib import Path
 
 from sottovoce.errors import DataError
 from sottovoce.export.models.bert import Quantization
-from sottovoce.export.train.nlu.artifact_start import artifact_checkpoint, word_tokenizer
+from sottovoce.export.train.nlu.artifact_start import artifact_checkpoint, checkpoint_tokenizer
 from sottovoce.export.train.nlu.batches import encode_words
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint
 from sottovoce.models import resolve
 
-__all__ = ["COMMON_PIECES", "cut_vocabulary", "load_parser_base", "word_tokenizer"]
+__all__ = ["COMMON_PIECES", "cut_vocabulary", "load_parser_base"]
 
 COMMON_PIECES = 6000  # BERT's vocabulary is sorted by frequency: of its first pieces everything common can be said
 
@@ -36,7 +36,7 @@ def load_parser_base(name_or_path: str) -> Checkpoint:
 
 def cut_vocabulary(base: Checkpoint, sentences: Iterable[Iterable[str]], common: int = COMMON_PIECES) -> Checkpoint:
     """Return `base` with fewer word pieces: special and single-letter ones, the first `common`, those the sentences use."""
-    tokenizer = word_tokenizer(base)
+    tokenizer = checkpoint_tokenizer(base)
     used = {piece for words in sentences for piece in encode_words(list(words), tokenizer, 10_000)[0]}
     kept = [
         number

@@ -15,9 +15,8 @@ from sottovoce.export.artifact_weights import ArtifactWeights
 from sottovoce.export.models.bert import BertConfig
 from sottovoce.export.spec import contract
 from sottovoce.export.spec_bert import ARCHITECTURE
-from sottovoce.export.train.nlu.checkpoint import Checkpoint
-from sottovoce.export.train.nlu.tokenization import WordTokenizer
-from sottovoce.tokenizer import Tokenizer
+from sottovoce.export.train.nlu.checkpoint import UNCASED_TOKENIZER, Checkpoint
+from sottovoce.export.train.nlu.tokenization import WordTokenizer, word_tokenizer
 
 
 def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -49,6 +48,7 @@ def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         pieces,
         weights,
         name=str(metadata["general.name"]),
+        tokenizer={name: metadata[f"tokenizer.{name}"] for name in UNCASED_TOKENIZER},
         metrics=json.loads(metadata.get("sottovoce.metrics", "{}")),
         attribution=json.loads(metadata.get("sottovoce.attribution", "{}")),
     )
@@ -63,8 +63,6 @@ def _config(metadata: Mapping[str, Any]) -> BertConfig:
     return BertConfig(**values, num_intents=len(metadata["intent.labels"]), num_slots=len(metadata["slot.labels"]))
 
 
-def word_tokenizer(checkpoint: Checkpoint) -> WordTokenizer:
+def checkpoint_tokenizer(checkpoint: Checkpoint) -> WordTokenizer:
     """Return the tokenizer of a checkpoint's own pieces."""
-    settings = checkpoint.tokenizer
-    tokenizer = Tokenizer(checkpoint.pieces, lowercase=settings["lowercase"], strip_accents=settings["strip_accents"])
-    return WordTokenizer(checkpoint.pieces, lambda word: tokenizer.encode(word).ids[1:-1])
+    return word_tokenizer(checkpoint.pieces, checkpoint.tokenizer)

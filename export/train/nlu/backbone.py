@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -17,18 +18,27 @@ _SIZES = (
 ).split()
 
 
-def load_backbone(directory: Path, num_intents: int, num_slots: int, dropout: float = 0.0) -> JointBert:
+def load_backbone(
+    directory: Path,
+    num_intents: int,
+    num_slots: int,
+    dropout: float = 0.0,
+    *,
+    position: Literal["absolute", "relative"] = "absolute",
+) -> JointBert:
     """A joint model with this encoder and new heads; heads and pooler of the directory are left out.
 
     Raises:
-        UnsupportedError: its positions are not absolute; otherwise as `importers.load`.
+        UnsupportedError: its positions are of another kind; otherwise as `importers.load`.
     """
     spec = importers.load(directory, ImportOptions(encoder_only=True)).spec
-    position = spec.metadata.get("bert.position", "absolute")
-    if position != "absolute":
-        raise UnsupportedError(f"{directory}: wanted a BERT with absolute positions, found {position}")
+    found = spec.metadata.get("bert.position", "absolute")
+    if found != position:
+        raise UnsupportedError(f"{directory}: wanted a BERT with {position} positions, found {found}")
     sizes = {name: spec.metadata[f"bert.{name}"] for name in _SIZES}
-    model = JointBert(BertConfig(**sizes, num_intents=num_intents, num_slots=num_slots), dropout)
+    if position == "relative":
+        sizes["max_relative_position"] = spec.metadata["bert.max_relative_position"]
+    model = JointBert(BertConfig(**sizes, position=position, num_intents=num_intents, num_slots=num_slots), dropout)
     names = [name for name in model.state_dict() if not name.startswith(("intent.", "slot."))]
     # An embedding is called `embeddings.word` in a Spec, its parameter `embeddings.word.weight`.
     keys = {name: name if name in spec.arrays else name.removesuffix(".weight") for name in names}

@@ -84,7 +84,8 @@ def calibrate(
     threshold = fit_threshold(best, outside)
     metrics = split_metrics(model, task)
     if full_precision is not None:
-        metrics["full_precision"] = split_metrics(full_precision.build(), task)
+        known = {name: value for name, value in full_precision.metrics.items() if name in ("valid", "test")}
+        metrics["full_precision"] = known or split_metrics(full_precision.build(), task)
     metrics["rejection_valid"] = rejection_rates(best, outside, threshold)
     return replace(
         checkpoint,

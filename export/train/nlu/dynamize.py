@@ -8,9 +8,9 @@ gradients add up in the shared weights. Ternary rows are quantized at full width
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import islice, product
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -20,17 +20,16 @@ from torch.func import functional_call
 from sottovoce.errors import InvalidInputError
 from sottovoce.export.compress.distillation import StudentWithFit, hidden_loss, logit_losses
 from sottovoce.export.compress.fake_quant import fake_quant_rows
-from sottovoce.export.compress.width import kept_layers, measure_importance, narrow, narrowed_config, rewire
+from sottovoce.export.compress.quantized_rows import WeightKind
+from sottovoce.export.compress.width import kept_layers, narrow, narrowed_config, rewire
 from sottovoce.export.models.bert import BertOutput, JointBert, Quantization
 from sottovoce.export.train.nlu.batches import IGNORED, Batch
-from sottovoce.export.train.nlu.binarize import IMPORTANCE_BATCHES
-from sottovoce.export.train.nlu.calibrate import calibrate
-from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
 from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
-from sottovoce.export.train.nlu.student_task import open_student
+from sottovoce.export.train.nlu.narrow import importance_on
+from sottovoce.export.train.nlu.student_task import Start, compress
 from sottovoce.export.train.nlu.task import Task
-from sottovoce.export.train.nlu.task_losses import supervised_losses
 
 HIDDEN_WEIGHT = 0.1  # of the states beside the logits while only the width varies (section 2.1.2)
 Share = tuple[float, float]  # (width, depth)
@@ -44,6 +43,7 @@ class DynaSettings:
     depth: LoopSettings
     widths: tuple[float, ...] = (1.0, 0.75, 0.5, 0.25)
     depths: tuple[float, ...] = (1.0, 0.75, 0.5)
+    between: int | None = None  # of the sub-networks between the largest and the smallest, how many a step; None: all
 
 
 class DynaBert(nn.Module):
@@ -52,23 +52,38 @@ class DynaBert(nn.Module):
     def __init__(self, full: JointBert, shares: Sequence[Share]) -> None:
         super().__init__()
         self.full = full
+        quantization = full.config.quantization
+        if quantization.encoder == "ternary":
+            quantization = replace(quantization, encoder="ternary_values")
         # Shapes only: the weights of a sub-network are cut out of `full` at every call.
         with torch.device("meta"):
-            self._shapes = {share: JointBert(narrowed_config(full.config, *share)) for share in shares}
-
-    def forward(self, share: Share, ids: Tensor, keep: Tensor) -> BertOutput:
-        """Run the sub-network of (width, depth), which the constructor was given; ids, keep: (batch, tokens)."""
-        kind = self.full.config.quantization.encoder
-        weights: dict[str, Tensor] = dict(self.full.named_parameters())
-        if kind == "ternary":
-            # Ternary rows keep codes and scale when they are cut and quantized again.
-            weights = {
-                name: fake_quant_rows(tensor, kind) if name.startswith("layer.") and tensor.dim() == 2 else tensor
-                for name, tensor in weights.items()
+            self._shapes = {
+                share: JointBert(replace(narrowed_config(full.config, *share), quantization=quantization))
+                for share in shares
             }
-        cut = narrow(weights, self.full.config, *share)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights of all sub-networks: ternary rows are quantized at full width and keep codes and scale when cut."""
+        return _encoder_values(dict(self.full.named_parameters()), self.full.config.quantization.encoder)
+
+    def forward(
+        self, share: Share, ids: Tensor, keep: Tensor, weights: Mapping[str, Tensor] | None = None
+    ) -> BertOutput:
+        """Run the sub-network of (width, depth), which the constructor was given, with `weights()`.
+
+        ids, keep: (batch, tokens).
+        """
+        cut = narrow(self.weights() if weights is None else weights, self.full.config, *share)
         output: BertOutput = functional_call(self._shapes[share], cut, (ids, keep), {"want_hidden": True})
         return output
+
+
+def _encoder_values(weights: Mapping[str, Tensor], kind: WeightKind) -> dict[str, Tensor]:
+    """`weights` with the encoder's products as the runtime reads them; they are quantized before they are cut."""
+    return {
+        name: fake_quant_rows(tensor, kind) if name.startswith("layer.") and tensor.dim() == 2 else tensor
+        for name, tensor in weights.items()
+    }
 
 
 def sub_network(checkpoint: Checkpoint, width: float, depth: float) -> Checkpoint:
@@ -79,12 +94,18 @@ def sub_network(checkpoint: Checkpoint, width: float, depth: float) -> Checkpoin
     kind = checkpoint.config.quantization.encoder
     if kind not in ("f32", "ternary"):
         raise InvalidInputError(f"width: wanted f32 or ternary encoder weights, found {kind}")
-    weights = {
-        name: fake_quant_rows(tensor, kind) if name.startswith("layer.") and tensor.dim() == 2 else tensor
-        for name, tensor in checkpoint.weights.items()
-    }
+    weights = _encoder_values(checkpoint.weights, kind)
     config = narrowed_config(checkpoint.config, width, depth)
     return replace(checkpoint, config=config, weights=narrow(weights, checkpoint.config, width, depth))
+
+
+def sandwich(shares: Sequence[Share], between: int | None) -> list[Share]:
+    """The first (largest), the last (smallest) and `between` others by chance (the sandwich rule, Yu and Huang 2019)."""
+    others = list(shares[1:-1])
+    if between is None or between >= len(others):
+        return list(shares)
+    chosen = sorted(torch.randperm(len(others))[:between].tolist())
+    return [shares[0], *(others[index] for index in chosen), shares[-1]]
 
 
 def _train(
@@ -95,6 +116,7 @@ def _train(
     settings: LoopSettings,
     shares: Sequence[Share],
     hidden_weight: float,
+    between: int | None,
     name: str,
 ) -> Checkpoint:
     torch.manual_seed(settings.seed)
@@ -106,8 +128,10 @@ def _train(
         with torch.no_grad():
             wanted = above(batch.ids, batch.keep, want_hidden=True)
         total, logits, hidden = torch.zeros(()), torch.zeros(()), torch.zeros(())
-        for share in shares:
-            found = dyna(share, batch.ids, batch.keep)
+        weights = dyna.weights()
+        chosen = sandwich(shares, between)
+        for share in chosen:
+            found = dyna(share, batch.ids, batch.keep, weights)
             # A shallower network's layers stand for the layers they are.
             layers = kept_layers(start.config.num_layers, share[1])
             layers[-1] = start.config.num_layers - 1
@@ -115,7 +139,7 @@ def _train(
             states = hidden_loss(StudentWithFit(model, start.config.hidden_size, layers), found, wanted, batch.keep)
             logits, hidden = logits + intent + slot, hidden + states
             total = total + intent + slot + hidden_weight * states
-        return {"loss": total / len(shares), "logits": logits.detach(), "hidden": hidden.detach()}
+        return {"loss": total / len(chosen), "logits": logits.detach(), "hidden": hidden.detach()}
 
     def evaluate() -> dict[str, float]:
         values = validation(model, task.encoder, task.splits["valid"])
@@ -140,11 +164,7 @@ def _train(
 
 def dynamize(task: Task, full_precision: Checkpoint, out: Path, settings: DynaSettings) -> Checkpoint:
     """Rewire, then train (or resume) adaptive width, then width and depth; the ternary checkpoint, not calibrated."""
-    model = full_precision.build()
-    batches = islice(task.batches(0, settings.width.seed, augment=False), IMPORTANCE_BATCHES)
-    importance = measure_importance(
-        model, batches, lambda batch: supervised_losses(model(batch.ids, batch.keep), batch)["loss"]
-    )
+    importance = importance_on(task, full_precision, settings.width.seed)
     weights = rewire(full_precision.weights, full_precision.config, importance)
     config = replace(
         full_precision.config,
@@ -153,42 +173,18 @@ def dynamize(task: Task, full_precision: Checkpoint, out: Path, settings: DynaSe
         adaptive_depths=tuple(round(100 * depth) for depth in settings.depths),
     )
     start = replace(full_precision, weights=weights, config=config)
-    widths = [(width, 1.0) for width in settings.widths]
-    wide = _train(task, full_precision, start, out / "width", settings.width, widths, HIDDEN_WEIGHT, "width")
+    wide = start
+    if settings.width.epochs:
+        widths = [(width, 1.0) for width in settings.widths]
+        wide = _train(
+            task, full_precision, start, out / "width", settings.width, widths, HIDDEN_WEIGHT, settings.between, "width"
+        )
     shares = list(product(settings.widths, settings.depths))
-    return _train(task, full_precision, wide, out / "dyna", settings.depth, shares, 1.0, "width and depth")
-
-
-def train_dyna(
-    student: Path,
-    data: Path,
-    out: Path,
-    name: str,
-    settings: DynaSettings,
-    *,
-    outliers: Sequence[Path] = (),
-    batch_size: int = 32,
-    threads: int = 1,
-) -> Checkpoint:
-    """From a float32 checkpoint directory to the calibrated adaptive one in OUT/dyna; a finished one is only read.
-
-    Its metrics hold those of every sub-network on test. Raises as `open_student`.
-    """
-    final = out / "dyna"
-    if (final / "config.json").exists():
-        return load_checkpoint(final)
-    full, task, held = open_student(
-        student, data, outliers, batch_size=batch_size, seed=settings.width.seed, threads=threads
+    return _train(
+        task, full_precision, wide, out / "dyna", settings.depth, shares, 1.0, settings.between, "width and depth"
     )
-    dyna = dynamize(task, full, out, settings)
-    training = {
-        "width": asdict(settings.width),
-        "depth": asdict(settings.depth),
-        "widths": list(settings.widths),
-        "depths": list(settings.depths),
-        "batch_size": batch_size,
-    }
-    dyna = replace(dyna, name=name, training=training, attribution=full.attribution)
-    dyna = calibrate(dyna, task, held, full_precision=full)
-    save_checkpoint(dyna, final)
-    return dyna
+
+
+def train_dyna(start: Start, out: Path, settings: DynaSettings) -> Checkpoint:
+    """From a float32 checkpoint to the calibrated adaptive one in OUT/dyna; a finished one is only read. Raises as `compress`."""
+    return compress(start, out / "dyna", settings, lambda task, full: dynamize(task, full, out, settings))

@@ -37,6 +37,7 @@ class LoopSettings:
     seed: int = 0
     checkpoint_seconds: float = 120.0
     log_steps: int = 20
+    bfloat16: bool = False  # float products in bfloat16 where the CPU has it; packed products stay exact
 
 
 @dataclass
@@ -51,6 +52,9 @@ class Stage(Generic[BatchT]):
     make_batches: Callable[[int], Sequence[BatchT]]  # epoch -> batches
     losses: Callable[[BatchT], Losses]
     evaluate: Callable[[], dict[str, float]] | None = None  # must hold "score", higher is better
+    # Receives the optimizers once they are there, with what a resumed run has restored.
+    with_optimizers: Callable[[Sequence[torch.optim.Optimizer]], None] | None = None
+    kept: Callable[[], dict[str, Tensor]] | None = None  # the weights to keep; None: the state of `model`
     is_head: Callable[[str], bool] = lambda name: name.startswith(("intent.", "slot.", "model.intent.", "model.slot."))
 
 
@@ -108,6 +112,8 @@ class _Run(Generic[BatchT]):
             self._resume()
         elif self.log_path.exists():
             self.log_path.unlink()
+        if stage.with_optimizers is not None:
+            stage.with_optimizers(self.optimizers)
 
     def _resume(self) -> None:
         saved = torch.load(self.stage.directory / "train.pt", weights_only=True)
@@ -144,7 +150,8 @@ class _Run(Generic[BatchT]):
     def update(self, batch: BatchT, progress: float) -> dict[str, float]:
         """One optimization step."""
         factor = learning_rate_factor(progress, self.stage.settings.warmup)
-        losses = self.stage.losses(batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.stage.settings.bfloat16):
+            losses = self.stage.losses(batch)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         dense = [p for group in self.optimizers[0].param_groups for p in group["params"] if p.grad is not None]
         nn.utils.clip_grad_norm_(dense, self.stage.settings.clip_norm)
@@ -168,7 +175,8 @@ class _Run(Generic[BatchT]):
             score = float(self.epoch)
         if score >= self.best:
             self.best = score
-            _write(self.stage.model.state_dict(), self.stage.directory / "best.pt")
+            kept = self.stage.kept or self.stage.model.state_dict
+            _write(kept(), self.stage.directory / "best.pt")
         self.save()
 
 

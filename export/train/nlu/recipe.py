@@ -1,4 +1,4 @@
-"""The whole chain from labelled utterances to a calibrated ternary checkpoint, one function a stage.
+"""The whole chain from labelled utterances to a calibrated ternary checkpoint, one function a stage; `distill` stops earlier.
 
     OUT/mpnet     fine-tuned MPNet, the teacher's own teacher (only with `mpnet`)
     OUT/teacher   fine-tuned encoder, float32          OUT/general   general student (tinybert-4 only)
@@ -24,6 +24,7 @@ from torch import Tensor
 from sottovoce.errors import InvalidInputError
 from sottovoce.export import importers
 from sottovoce.export.models.bert import BertConfig, JointBert
+from sottovoce.export.train.nlu.artifact_start import artifact_checkpoint
 from sottovoce.export.train.nlu.calibrate import OUTLIERS_FOR_CALIBRATION, calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.general import TINYBERT_4, StudentShape, distil_general
@@ -48,7 +49,7 @@ class Recipe:
     name: str = "model"
     preset: str = "tinybert-4"
     backbone: Path | None = None  # a Hugging Face BERT directory; None: the installed all-MiniLM-L6-v2
-    teacher: Path | None = None  # a finished teacher checkpoint of the same data
+    teacher: Path | None = None  # a finished teacher of the same data: a checkpoint directory or an artifact
     mpnet: Path | None = None  # a Hugging Face MPNet directory: the teacher learns from it too
     general: Path | None = None  # a finished general student (OUT/general of another run)
     text: tuple[Path, ...] = ()  # plain text for general distillation; none: that stage is left out
@@ -62,11 +63,13 @@ class Recipe:
     batch_size: int = 32
     seed: int = 1
     threads: int = 1
+    bfloat16: bool = False
     attribution: tuple[str, ...] = ()
 
     def settings(self, epochs: int, rate: float, **changes: Any) -> LoopSettings:
         """Optimization settings of a stage."""
-        return LoopSettings(epochs=epochs, learning_rate=rate, seed=self.seed, **{"warmup": 0.05, **changes})
+        shared = {"seed": self.seed, "bfloat16": self.bfloat16, "warmup": 0.05}
+        return LoopSettings(epochs=epochs, learning_rate=rate, **{**shared, **changes})
 
 
 def mpnet_settings(recipe: Recipe) -> LoopSettings:
@@ -123,7 +126,7 @@ def command_line(recipe: Recipe) -> list[str]:
     for name, value in vars(recipe).items():
         for each in value if isinstance(value, tuple) else (value,):
             if each is not None and each != default[name]:
-                words += [f"--{name.replace('_', '-')}", str(each)]
+                words += [f"--{name.replace('_', '-')}", *([] if each is True else [str(each)])]
     return words
 
 
@@ -154,11 +157,8 @@ def _general(recipe: Recipe, shape: StudentShape, backbone: Path, task: Task) ->
     return model, basis
 
 
-def train_nlu(recipe: Recipe) -> Checkpoint:
-    """Runs every unfinished stage and returns the calibrated ternary checkpoint (OUT/ternary).
-
-    Raises InvalidInputError for an unknown preset or a missing part, OSError and DataError for unreadable files.
-    """
+def _open(recipe: Recipe) -> tuple[Path, Task, list[str]]:
+    """The backbone, the task, and the outliers held out for calibration."""
     if recipe.preset not in PRESETS:
         raise InvalidInputError(f"preset: wanted one of {sorted(PRESETS)}, found {recipe.preset!r}")
     torch.set_num_threads(recipe.threads)
@@ -172,7 +172,11 @@ def train_nlu(recipe: Recipe) -> Checkpoint:
         vocabulary = {word for utterance in task.splits["train"] for word in utterance.words}
         neighbours = nearest_words(vocabulary, *read_word_vectors(recipe.vectors))
         task.augmenter = dataclasses.replace(task.augmenter, neighbours=neighbours)
+    return backbone, task, outliers[:held]
 
+
+def _distill(recipe: Recipe, backbone: Path, task: Task, held: list[str]) -> Checkpoint:
+    """The full-precision student, calibrated."""
     teacher_directory = recipe.teacher or recipe.out / "teacher"
     settings = teacher_settings(recipe)
 
@@ -180,29 +184,44 @@ def train_nlu(recipe: Recipe) -> Checkpoint:
         above = None
         if recipe.mpnet is not None:
             above = fine_tune_mpnet(task, recipe.mpnet, recipe.out / "mpnet", mpnet_settings(recipe))
-        return fine_tune(task, backbone, teacher_directory, settings, mpnet=above)
+        return calibrate(fine_tune(task, backbone, teacher_directory, settings, mpnet=above), task, held)
 
-    teacher = _stage(recipe, teacher_directory, settings, make_teacher)
+    if teacher_directory.is_file():
+        teacher = artifact_checkpoint(teacher_directory)
+    else:
+        teacher = _stage(recipe, teacher_directory, settings, make_teacher)
     if teacher.slot_labels != task.labels.tags or teacher.intent_labels != task.labels.intents:
         raise InvalidInputError(f"{teacher_directory}: its labels are not those of {recipe.data}")
-
     shape = PRESETS[recipe.preset]
-    full_precision = teacher
-    if shape is not None:
-        general = _general(recipe, shape, backbone, task)
-        directory, student = recipe.out / "student", student_settings(recipe)
-        full_precision = _stage(
-            recipe,
-            directory,
-            student,
-            lambda: distil_task(task, teacher, shape, directory, student, general=general),
-        )
+    if shape is None:
+        return teacher
+    general = _general(recipe, shape, backbone, task)
+    directory, student = recipe.out / "student", student_settings(recipe)
+    return _stage(
+        recipe,
+        directory,
+        student,
+        lambda: calibrate(distil_task(task, teacher, shape, directory, student, general=general), task, held),
+    )
+
+
+def distill(recipe: Recipe) -> Checkpoint:
+    """Runs what is unfinished of the stages up to the student and returns it, calibrated (OUT/student). Raises as `train_nlu`."""
+    backbone, task, held = _open(recipe)
+    return _distill(recipe, backbone, task, held)
+
+
+def train_nlu(recipe: Recipe) -> Checkpoint:
+    """Runs every unfinished stage and returns the calibrated ternary checkpoint (OUT/ternary).
+
+    Raises InvalidInputError for an unknown preset or a missing part, OSError and DataError for unreadable files.
+    """
+    backbone, task, held = _open(recipe)
+    full_precision = _distill(recipe, backbone, task, held)
     final, quantized = recipe.out / "ternary", ternary_settings(recipe)
     return _stage(
         recipe,
         final,
         quantized,
-        lambda: calibrate(
-            ternarize(task, full_precision, final, quantized), task, outliers[:held], full_precision=full_precision
-        ),
+        lambda: calibrate(ternarize(task, full_precision, final, quantized), task, held, full_precision=full_precision),
     )

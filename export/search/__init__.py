@@ -1,0 +1,1 @@
+"""Architecture search (AutoTinyBERT): shapes, their latency on this machine, evolution under a budget."""
