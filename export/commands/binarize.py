@@ -1,4 +1,4 @@
-"""Binarize a trained student (BinaryBERT): half-width ternary model, ternary weight splitting, binary fine-tuning (W1E1A8).
+"""Binarize a trained student (BinaryBERT): half-width ternary model, ternary weight splitting, binary fine-tuning.
 
 STUDENT is a float32 checkpoint of `train nlu` (OUT/student, or OUT/teacher of preset minilm-6) of the same DATA. OUT receives a
 directory a stage and OUT/NAME.gguf at the end. Run the same command again after a kill: it goes on where it was.
@@ -20,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--width", type=float, default=0.5, metavar="SHARE", help="of the heads and neurons to keep (default: 0.5)")
     add("--split-words", action="store_true", help="two binary embedding tables instead of one: 1.2 MB more")
+    add(
+        "--activation-bits",
+        type=int,
+        choices=[8, 4],
+        default=8,
+        help="of the encoder's inputs; 4 learns steps (default: 8)",
+    )
     add("--narrow-epochs", type=positive, default=3, metavar="N")
     add("--ternary-epochs", type=positive, default=3, metavar="N")
     add("--binary-epochs", type=positive, default=4, metavar="N")
@@ -35,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         binary=loop_settings(options, options.binary_epochs, 2.5e-4),
         width=options.width,
         split_words=options.split_words,
+        activation_bits=options.activation_bits,
     )
     train_binary(start_from(options), options.out, settings)
     return finish(options.out / "binary", options)

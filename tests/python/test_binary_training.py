@@ -22,8 +22,8 @@ from sottovoce.export.data import Utterance, load_dataset
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
 from sottovoce.export.nlu_evaluation import joint_bert, reference_decisions, runtime_decisions
 from sottovoce.export.spec_bert import WEIGHTS_BY_NAME
-from sottovoce.export.train.nlu.batches import Labels
-from sottovoce.export.train.nlu.binarize import BinarySettings, split, train_binary
+from sottovoce.export.train.nlu.batches import Batch, Labels
+from sottovoce.export.train.nlu.binarize import BinarySettings, four_bit_inputs, split, train_binary
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.loop import LoopSettings
 from sottovoce.export.train.nlu.student_task import Start
@@ -170,6 +170,34 @@ def test_splitting_keeps_the_function(student: Path, split_words: bool) -> None:
     before, after = ternary.build().eval()(ids), split(ternary, split_words=split_words).build().eval()(ids)
     # Scales are stored in half precision, each half's for itself.
     assert torch.allclose(before.slot_logits, after.slot_logits, atol=2e-3)
+
+
+def test_four_bit_inputs_begin_near_eight_bit_ones(student: Path) -> None:
+    checkpoint = load_checkpoint(student)
+    torch.manual_seed(7)
+    weights = {
+        name: tensor if tensor.dim() == 1 else torch.randn_like(tensor) * 0.3
+        for name, tensor in checkpoint.weights.items()
+    }
+    ternary = dataclasses.replace(Quantization.ternary(), word="binary")
+    config = dataclasses.replace(checkpoint.config, quantization=ternary)
+    eight = split(dataclasses.replace(checkpoint, config=config, weights=weights))
+    ids = torch.tensor([[2, 5, 6, 7, 3], [2, 8, 3, 0, 0]])
+    keep = torch.tensor([[1.0, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    batch = Batch(ids, keep, ids, torch.zeros(2, 2), torch.ones(2))
+    four = four_bit_inputs(eight, batch)
+    assert (four.config.activation_bits, four.config.asymmetric_inputs) == (4, ("ffn.down",))
+    step = four.weights["layer.2.ffn.down.input_step"]
+    assert step.shape == (2,) and step[0] == step[1] > 0 and "slot.input_step" not in four.weights
+    before, after = (made.build().eval()(ids, keep).slot_logits[0] for made in (eight, four))
+    noise = four_bit_inputs(eight, batch)
+    noise.weights |= {name: 20 * value for name, value in noise.weights.items() if name.endswith("input_step")}
+    spoilt = noise.build().eval()(ids, keep).slot_logits[0]
+    assert (after - before).norm() < 0.5 * (spoilt - before).norm()  # the guess is far better than a wrong scale
+    model = four.build()
+    model(ids, keep).slot_logits.square().sum().backward()
+    gradient = model.get_parameter("layer.0.attention.key.input_step").grad
+    assert gradient is not None and gradient.abs().min() > 0
 
 
 def test_the_recipe(student: Path, tmp_path: Path) -> None:
