@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import argparse
 
-from sottovoce.export.train_options import add_start_arguments, finish, loop_settings, positive, start_from
+from sottovoce.export.train_options import (
+    add_start_arguments,
+    finish,
+    loop_settings,
+    not_negative,
+    positive,
+    start_from,
+)
 
 COMMAND = ("binarize",)
 HELP = "a trained student to 1-bit weights"
@@ -29,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--narrow-epochs", type=positive, default=3, metavar="N")
     add("--ternary-epochs", type=positive, default=3, metavar="N")
-    add("--binary-epochs", type=positive, default=4, metavar="N")
+    add("--binary-epochs", type=not_negative, default=4, metavar="N", help="after the split, 0: none (default: 4)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -93,6 +93,8 @@ def binarize(
     start = split(ternary_small, split_words=settings.split_words)
     if settings.activation_bits == 4:
         start = four_bit_inputs(start, task.batches(0, settings.binary.seed, augment=False)[0])
+    if not settings.binary.epochs:
+        return start, small
     return train_quantized(task, small, start, out / "binary", settings.binary, name="binarize"), small
 
 
