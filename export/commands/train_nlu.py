@@ -11,7 +11,7 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sottovoce.errors import InvalidInputError
 from sottovoce.export.train_options import add_config_argument, finish, positive
@@ -86,7 +86,7 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     from sottovoce.export.train.nlu.recipe import Recipe
     from sottovoce.models import bundled, resolve
 
-    values = {field.name: getattr(options, field.name, None) for field in dataclasses.fields(Recipe)}
+    values: dict[str, Any] = {field.name: getattr(options, field.name, None) for field in dataclasses.fields(Recipe)}
     for name in ("text", "outliers", "attribution"):
         values[name] = tuple(values[name] or ())
     for path in (*values["text"], *values["outliers"], values["vectors"]):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sottovoce.export.models.bert import BertOutput, JointBert
+from sottovoce.export.models.bert import BertOutput, JointModel
 
 
 class StudentWithFit(nn.Module):
@@ -20,7 +20,7 @@ class StudentWithFit(nn.Module):
     """
 
     def __init__(
-        self, model: JointBert, teacher_hidden: int, layers: Sequence[int], basis: Tensor | None = None
+        self, model: JointModel, teacher_hidden: int, layers: Sequence[int], basis: Tensor | None = None
     ) -> None:
         super().__init__()
         self.model = model

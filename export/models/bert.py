@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -137,6 +137,20 @@ class BertOutput:
     slot_logits: Tensor  # (batch, tokens, num_slots)
     hidden: list[Tensor]  # num_layers + 1 of (batch, tokens, hidden_size), the embedding output first
     scores: list[Tensor]  # num_layers of (batch, heads, tokens, tokens), scaled, before the mask and the softmax
+
+
+class JointModel(Protocol):
+    """What can be distilled and validated: a joint BERT, or a module that computes like one."""
+
+    @property
+    def config(self) -> BertConfig:
+        """Its shape."""
+
+    def __call__(self, ids: Tensor, keep: Tensor | None = None, **wants: Any) -> BertOutput:
+        """As `JointBert.forward`."""
+
+    def eval(self) -> Any:
+        """As any module."""
 
 
 def gelu(x: Tensor, *, exact: bool) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sottovoce.export.data.bio_directory import Utterance
-from sottovoce.export.models.bert import JointBert
+from sottovoce.export.models.bert import JointBert, JointModel
 from sottovoce.export.models.mpnet_joint import JointMpnet
 from sottovoce.export.nlu_metrics import NluMetrics, evaluate_nlu
 from sottovoce.export.train.nlu.batches import Encoder, collate, encode_words
@@ -30,7 +30,7 @@ def intent_logits(model: JointBert, encoder: Encoder, texts: Sequence[str], batc
 
 @torch.no_grad()
 def predict(
-    model: JointBert | JointMpnet, encoder: Encoder, utterances: Sequence[Utterance], batch_size: int = 64
+    model: JointModel | JointMpnet, encoder: Encoder, utterances: Sequence[Utterance], batch_size: int = 64
 ) -> list[tuple[str, list[str]]]:
     """The best intent and the best tag of every word, exact arithmetic. Words without a piece are `O`."""
     model.eval()
@@ -50,13 +50,13 @@ def predict(
     return results
 
 
-def evaluate_model(model: JointBert | JointMpnet, encoder: Encoder, utterances: Sequence[Utterance]) -> NluMetrics:
+def evaluate_model(model: JointModel | JointMpnet, encoder: Encoder, utterances: Sequence[Utterance]) -> NluMetrics:
     """Metrics of a model over labelled utterances."""
     gold = [(utterance.intent, utterance.tags) for utterance in utterances]
     return evaluate_nlu(gold, predict(model, encoder, utterances))
 
 
-def validation(model: JointBert | JointMpnet, encoder: Encoder, utterances: Sequence[Utterance]) -> dict[str, float]:
+def validation(model: JointModel | JointMpnet, encoder: Encoder, utterances: Sequence[Utterance]) -> dict[str, float]:
     """What the training loop logs; the score that picks the best epoch weighs intent and slots equally."""
     metrics = evaluate_model(model, encoder, utterances)
     return {

@@ -68,8 +68,8 @@ class SubNetwork(nn.Module):
         """As `JointBert`."""
         full = self.above[0].full
         # Only the rows of this batch: their gradient stays sparse in the large table, which a cut table's would not.
-        used, places = ids.unique(return_inverse=True)
-        weights = dict(full.named_parameters())
+        used, places = torch.unique(ids, return_inverse=True)
+        weights: dict[str, Tensor] = dict(full.named_parameters())
         weights["embeddings.word.weight"] = functional.embedding(used, weights["embeddings.word.weight"], sparse=True)
         small = cut(weights, full.config, self.shape)
         output: BertOutput = functional_call(self._shape, small, (places, keep), wants)
@@ -87,17 +87,19 @@ class SuperNetwork(nn.Module):
             self.fit.weight.copy_(torch.eye(full.config.hidden_size))
             self.fit.bias.zero_()
 
-    def student(self, shape: Shape, teacher_layers: int) -> StudentWithFit:
-        """A sub-network with the part of the map that its states need."""
-        student = StudentWithFit(
-            SubNetwork(self, shape), self.full.config.hidden_size, layer_map(shape.num_layers, teacher_layers)
-        )
-        student.to_teacher = (
-            lambda hidden: functional.linear(  # type: ignore[method-assign]
-                hidden, self.fit.weight[:, : shape.hidden_size], self.fit.bias
-            )
-        )
-        return student
+
+class SubStudent(StudentWithFit):
+    """A sub-network with the part of the super-network's map that its states need."""
+
+    def __init__(self, above: SuperNetwork, shape: Shape, teacher_layers: int) -> None:
+        layers = layer_map(shape.num_layers, teacher_layers)
+        super().__init__(SubNetwork(above, shape), shape.hidden_size, layers)
+        self.above = [above]  # in a list: its parameters are not this module's
+
+    def to_teacher(self, hidden: Tensor) -> Tensor:
+        """States of the shape's hidden size in the teacher's space."""
+        fit = self.above[0].fit
+        return functional.linear(hidden, fit.weight[:, : hidden.shape[-1]], fit.bias)
 
 
 @torch.no_grad()
@@ -120,7 +122,7 @@ def train_super(task: Task, teacher: Checkpoint, directory: Path, space: Space, 
     network = SuperNetwork(start.build())
     above = teacher.build().requires_grad_(False).eval()
     layers = teacher.config.num_layers
-    students: dict[Shape, StudentWithFit] = {}
+    students: dict[Shape, SubStudent] = {}
 
     def losses(batch: Batch) -> Losses:
         seed = int(torch.randint(2**31, ()))  # of the loop's own generator, so that a resumed run draws the same
@@ -130,7 +132,7 @@ def train_super(task: Task, teacher: Checkpoint, directory: Path, space: Space, 
         for shape in shapes:
             if len(students) > 64:
                 students.clear()
-            student = students.setdefault(shape, network.student(shape, layers))
+            student = students.setdefault(shape, SubStudent(network, shape, layers))
             for name, value in distillation_losses(student, above, batch, logits=True).items():
                 total[name] = total.get(name, torch.zeros(())) + value / len(shapes)
         return total

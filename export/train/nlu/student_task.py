@@ -72,5 +72,8 @@ def compress(
 
 def _plain(settings: Any) -> Mapping[str, Any]:
     """A dataclass of settings, some of them dataclasses or tuples, as JSON values."""
-    values = {name: asdict(value) if is_dataclass(value) else value for name, value in vars(settings).items()}
+    values = {
+        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in vars(settings).items()
+    }
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
