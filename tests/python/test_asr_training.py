@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from sottovoce.export.models.transducer import Conv, Transducer
 from sottovoce.export.train.asr.augment import AugmentConfig
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.decoding import transcribe_features
+from sottovoce.export.train.asr.evaluation import revokes
 from sottovoce.export.train.asr.export import export_checkpoint
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.losses import transducer_loss, uniform_loss
@@ -230,4 +233,50 @@ def test_command_line_trains_evaluates_and_resumes(folder: Path, capsys: pytest.
     assert report["utterances"] == len(SENTENCES) and report["words"] == 12
     errors = report["substitutions"] + report["deletions"] + report["insertions"]
     assert report["word_error_rate"] == pytest.approx(100 * errors / 12, abs=1e-3)
+    assert report["real_time_factor"] > 0 and report["finish_milliseconds"] > 0
+    checkpoint = str(folder / "out" / "checkpoint.pt")
+    side_by_side = ["eval", "asr", checkpoint, "--weights", "f32", "int8", "--manifest", str(folder), "--json"]
+    assert cli.main([*side_by_side, "--beam", "2"]) == 0
+    models = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["as f32" in models[0]["model"], "as int8" in models[1]["model"]] == [True, True]
     assert cli.main(["eval", "asr", str(folder / "no.gguf"), "--manifest", str(folder)]) == 2
+
+
+def test_revokes_are_partials_that_take_letters_back() -> None:
+    assert revokes(["a", "a b", "a c", "a c d", "a"]) == 2
+    assert revokes([]) == revokes(["a"]) == 0
+
+
+def test_torchrun_gives_the_gradients_of_one_process(folder: Path) -> None:
+    config = {"model": TINY.to_dict(), "augment": None, "clean_first_hours": 0.0, "flat_start_hours": 0.0}
+    (folder / "config.json").write_text(json.dumps(config | {"ctc_first_hours": 0.0}), encoding="utf-8")
+    command = [
+        "train",
+        "asr",
+        "--manifest",
+        f"{folder}:train",
+        "--config",
+        str(folder / "config.json"),
+        "--pieces",
+        "char",
+    ]
+    command += ["--audio-hours", "0.0015", "--batch-seconds", "8", "--cache", str(folder / "cache")]
+    assert cli.main([*command, "--out", str(folder / "one")]) == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    subprocess.run([*torchrun, "sottovoce.export", *command, "--out", str(folder / "two")], check=True, timeout=300)
+    logs = [
+        [json.loads(x) for x in (folder / run / "metrics.jsonl").read_text().splitlines()] for run in ("one", "two")
+    ]
+    assert len(logs[0]) == len(logs[1]) > 1
+    for one, two in zip(*logs, strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
+        assert two["ctc_loss"] == pytest.approx(one["ctc_loss"], rel=1e-3)
+    states = [Checkpoint.load(folder / run / "checkpoint.pt").training for run in ("one", "two")]
+    moments = [{k: v["exp_avg"] for k, v in state["optimizer"]["state"].items()} for state in states]
+    largest = max(float(moment.norm()) for moment in moments[0].values())
+    assert moments[0].keys() == moments[1].keys()
+    for name, moment in moments[0].items():  # of the gradients
+        assert float((moments[1][name] - moment).norm()) < 2e-3 * float(moment.norm()) + 1e-4 * largest, name
+    for name, tensor in states[0]["model"].items():
+        if "running" in name:  # batch norms saw both halves
+            torch.testing.assert_close(states[1]["model"][name], tensor, rtol=1e-2, atol=1e-2)

@@ -26,6 +26,11 @@ class Batch:
     target_lengths: Tensor  # (batch)
     inputs: Tensor  # (batch, labels): targets as the predictor sees them, some masked
 
+    def rows(self, chosen: Sequence[int]) -> Batch:
+        """Return some of the utterances, padded as before."""
+        tensors = (self.features, self.lengths, self.targets, self.target_lengths, self.inputs)
+        return Batch([self.items[row] for row in chosen], *(tensor[list(chosen)] for tensor in tensors))
+
 
 def collate(
     items: Sequence[Item],

@@ -19,6 +19,7 @@ from sottovoce.export.train.asr import recipe
 from sottovoce.export.train.asr.augment import AugmentConfig
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.config import RecipeConfig
+from sottovoce.export.train.asr.distributed import Ranks
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Source, load_audio, read_manifest
 from sottovoce.export.train.asr.perturbation import Floats, Surroundings
@@ -100,7 +101,8 @@ def train(options: argparse.Namespace, out: Path) -> None:
     config = recipe_config(options)
     cache = Path(options.cache) if options.cache else out / "cache"
     out.mkdir(parents=True, exist_ok=True)
-    console = Console()
+    ranks = Ranks.join()
+    console = Console(quiet=not ranks.first)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         around = Surroundings()
@@ -121,12 +123,16 @@ def train(options: argparse.Namespace, out: Path) -> None:
             bar.update(task, completed=1, total=1, state=f"{corpus.offsets[-1] / 360000:.2f} h")
             return corpus
 
+        if not ranks.first:
+            ranks.wait()  # for the caches, which the first rank writes
         corpora = [cached(text, options.copies) for text in options.manifest]
         dev_sets = [cached(text, 0) for text in options.dev]
+        if ranks.first:
+            ranks.wait()
         init = Checkpoint.load(Path(options.init)) if options.init else None
         features = Path(options.teacher) if options.teacher else None
         taught_by = Checkpoint.load(Path(options.distill_from)) if options.distill_from else None
-        trainer = recipe.Trainer(config, corpora, out, init, features, taught_by)
+        trainer = recipe.Trainer(config, corpora, out, init, features, taught_by, ranks)
         task = bar.add_task("training", state="", total=config.audio_hours)
         bar.update(task, completed=trainer.audio_seconds / 3600)
 
@@ -145,6 +151,9 @@ def train(options: argparse.Namespace, out: Path) -> None:
                     file.write(json.dumps({"step": trainer.step_number, "word_error_rate": rates}) + "\n")
 
         trainer.run(report, judge)
+    ranks.leave()
+    if not ranks.first:
+        return
     for weights in ("int8", "f32") if config.weights == "f32" else (config.weights,):
         path = out / f"model.{weights}.gguf"
         size = export_checkpoint(trainer.checkpoint_path, path, weights=weights, name=options.name)

@@ -25,11 +25,13 @@ from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.config import RecipeConfig
 from sottovoce.export.train.asr.decoding import transcribe_features
 from sottovoce.export.train.asr.distillation import Teacher, require_same_shape
+from sottovoce.export.train.asr.distributed import Ranks
 from sottovoce.export.train.asr.encoder_teacher import EncoderTeacher
 from sottovoce.export.train.asr.feature_cache import CachedCorpus
 from sottovoce.export.train.asr.objective import Losses, Objective, Phase
 from sottovoce.export.train.asr.pieces import Pieces, train_pieces
 from sottovoce.export.train.asr.sampler import Item, epoch_batches
+from sottovoce.export.train.asr.training_log import TrainingLog
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,14 @@ class Trainer:
         init: Checkpoint | None = None,
         teacher: Path | None = None,
         distill_from: Checkpoint | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         """Start, or go on from `folder`/checkpoint.pt when it exists.
 
         `init` is what a new run adapts: its shape, vocabulary and weights are taken, its training state is not. Quantized
         weights start from one: batch norms are folded into them and their statistics stay. `teacher` is a folder of features,
-        see `EncoderTeacher`; `distill_from`, a recognizer of the same shape, is imitated.
+        see `EncoderTeacher`; `distill_from`, a recognizer of the same shape, is imitated. With several `ranks` each takes its
+        part of every batch, and the first one logs and writes.
 
         Raises:
             InvalidInputError: no data; quantized weights without `init`; a checkpoint trained for other weights; a
@@ -75,7 +79,7 @@ class Trainer:
         """
         if not corpora:
             raise InvalidInputError("train asr: wanted at least one manifest")
-        self.config, self.corpora, self.folder = config, corpora, folder
+        self.config, self.corpora, self.folder, self.ranks = config, corpora, folder, ranks or Ranks()
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         saved = Checkpoint.load(self.checkpoint_path) if self.checkpoint_path.exists() else None
@@ -101,6 +105,7 @@ class Trainer:
         self.pieces = Pieces(piece_model)
         self.targets = [[self.pieces.encode(text) for text in corpus.texts] for corpus in corpora]
         self.model = Transducer(model_config)
+        self.ranks.share_statistics(self.model)
         self.model.set_weights(config.weights)
         self.ctc = nn.Linear(model_config.blocks[-1].model_dim, model_config.vocab_size)
         self.teacher: EncoderTeacher | None = None
@@ -136,6 +141,8 @@ class Trainer:
         if saved is not None:
             self.average = [tensor.clone() for tensor in saved.training["average"]]
         self._batches: list[list[Item]] = []
+        encoder_first = max(config.flat_start_hours, config.ctc_first_hours) > 0
+        self._parallel = self.ranks.wrap(self.objective, unused=encoder_first)
 
     @property
     def checkpoint_path(self) -> Path:
@@ -158,41 +165,48 @@ class Trainer:
         return [*self.model.parameters(), *self.ctc.parameters(), *taught]
 
     def run(self, report: Report, dev: Callable[[Trainer], None] | None = None) -> None:
-        """Train to the end; checkpoints now and then and at the end, a line of metrics.jsonl a step."""
+        """Train to the end; checkpoints now and then and at the end, a line of the log a step."""
         started = saved_at = time.monotonic()
-        log_path = self.folder / "metrics.jsonl"
-        _cut_log(log_path, self.step_number)
-        with open(log_path, "a", encoding="utf-8") as log:
-            while not self.finished:
-                step_began = time.monotonic()
-                losses = self.step()
-                self.spent_seconds += time.monotonic() - step_began
-                hours, seconds = self.audio_seconds / 3600, time.monotonic() - started
-                progress = Progress(self.step_number, *losses, hours, self.learning_rate(), seconds)
-                log.write(json.dumps(asdict(progress)) + "\n")
-                report(progress)
-                if time.monotonic() - saved_at > self.config.checkpoint_minutes * 60:
-                    log.flush()
-                    self.save()
-                    saved_at = time.monotonic()
-                decodes = self.audio_seconds > self.config.ctc_first_hours * 3600  # before, there is nothing to judge
-                if dev is not None and decodes and self.step_number % self.config.dev_steps == 0:
-                    dev(self)
-        self.save()
-        if dev is not None:
-            dev(self)
+        log = TrainingLog(self.folder, self.step_number) if self.ranks.first else None
+        while not self.finished:
+            step_began = time.monotonic()
+            losses = self.step()
+            self.spent_seconds = self.ranks.first_says(self.spent_seconds + time.monotonic() - step_began)
+            if log is None:
+                continue
+            hours, seconds = self.audio_seconds / 3600, time.monotonic() - started
+            progress = Progress(self.step_number, *losses, hours, self.learning_rate(), seconds)
+            log.write(asdict(progress))
+            report(progress)
+            if time.monotonic() - saved_at > self.config.checkpoint_minutes * 60:
+                log.flush()
+                self.save()
+                saved_at = time.monotonic()
+            decodes = self.audio_seconds > self.config.ctc_first_hours * 3600  # before, there is nothing to judge
+            if dev is not None and decodes and self.step_number % self.config.dev_steps == 0:
+                dev(self)
+        if log is not None:
+            log.close()
+            self.save()
+            if dev is not None:
+                dev(self)
+        self.ranks.wait()
 
     def step(self) -> Losses:
         """Take the next batch, update once, return the losses."""
         items = self._next_items()
         # All of a step's draws follow from its number, so a run that was killed draws what it would have drawn.
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step_number)
-        torch.manual_seed(self.config.seed * 1_000_003 + self.step_number)  # dropout
+        torch.manual_seed(self.config.seed * 1_000_003 + self.step_number + 7919 * self.ranks.rank)  # dropout
         batch = self.batch_of(items, generator)
+        if self.ranks.count > 1:
+            batch = batch.rows(self.ranks.rows(len(items)))
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        total, parts = self.objective(batch, self._phase(), float(batch.target_lengths.sum()))
+        (labels,) = self.ranks.sum(float(batch.target_lengths.sum()))
+        # Gradients are averaged over ranks, so a rank's sums are divided by its share of all labels.
+        total, parts = self._parallel(batch, self._phase(), labels / self.ranks.count)
         self.optimizer.zero_grad()
         total.backward()
         nn.utils.clip_grad_norm_(self._parameters(), self.config.clip_norm)
@@ -201,7 +215,7 @@ class Trainer:
         self.audio_seconds += sum(item.frames for item in items) * 0.01
         decay = min(self.config.ema_decay, (1 + self.step_number) / (10 + self.step_number))
         torch._foreach_lerp_(self.average, [p.detach() for p in self.model.parameters()], 1 - decay)
-        return Losses(*parts.tolist())
+        return Losses(*(part / self.ranks.count for part in self.ranks.sum(*parts.tolist())))
 
     def batch_of(self, items: Sequence[Item], generator: torch.Generator) -> Batch:
         """Return items as tensors, augmented; all draws come from `generator`."""
@@ -322,13 +336,3 @@ def word_error_rate(model: Transducer, pieces: Pieces, corpus: CachedCorpus, lim
         features = torch.from_numpy(corpus.features(utterance, 0).astype(np.float32))
         said.append(pieces.decode(transcribe_features(model, features)))
     return 100.0 * float(jiwer.wer([corpus.texts[u] for u in chosen], said))
-
-
-def _cut_log(path: Path, step: int) -> None:
-    """Drop lines after `step`: what a killed run did beyond its last checkpoint is done again."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [
-            line for line in lines if line.startswith("{") and line.endswith("}") and json.loads(line)["step"] <= step
-        ]
-        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
