@@ -52,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--copies", type=int, default=1, help="perturbed variants of an utterance, beside itself (default: 1)"
     )
     parser.add_argument(
+        "--perturbation",
+        choices=["default", "multi-condition"],
+        default="default",
+        help="of the variants: speed, rooms, noise and a telephone; or SPIRAL's noise alone (default: default)",
+    )
+    parser.add_argument(
         "--preset", metavar="NAME", help="shape of the network: paper, hfr, bolt-v1, micro, small (default: micro)"
     )
     parser.add_argument("--config", metavar="JSON", help="file with a RecipeConfig; other options override it")

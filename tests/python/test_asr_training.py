@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tone_speech import SENTENCES, TINY, corpus, recipe, write_speech
+from tone_speech import SENTENCES, TEN, TINY, corpus, recipe, say, write_speech
 
 from sottovoce import Recognizer
 from sottovoce.audio import Fbank
@@ -27,7 +27,8 @@ from sottovoce.export.train.asr.evaluation import revokes
 from sottovoce.export.train.asr.export import export_checkpoint
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.losses import transducer_loss, uniform_loss
-from sottovoce.export.train.asr.manifest import Source, read_manifest
+from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Source, load_audio, read_manifest
+from sottovoce.export.train.asr.perturbation import PERTURBATIONS, Surroundings, join_noises, perturb
 from sottovoce.export.train.asr.recipe import Trainer
 from sottovoce.export.train.asr.sampler import epoch_batches
 
@@ -37,8 +38,9 @@ def folder(tmp_path: Path) -> Path:
     return write_speech(tmp_path)
 
 
-def test_learns_a_few_utterances_and_the_runtime_says_the_same(folder: Path) -> None:
-    trainer = Trainer(recipe(), [corpus(folder)], folder / "run")
+def test_learns_ten_utterances_without_an_error_and_the_runtime_says_the_same(tmp_path: Path) -> None:
+    folder = write_speech(tmp_path, TEN)
+    trainer = Trainer(recipe(audio_hours=0.16), [corpus(folder)], folder / "run")
     losses: list[float] = []
     trainer.run(lambda progress: losses.append(progress.loss))
     assert np.mean(losses[-10:]) < 0.1
@@ -49,7 +51,7 @@ def test_learns_a_few_utterances_and_the_runtime_says_the_same(folder: Path) -> 
         export_checkpoint(folder / "run" / "checkpoint.pt", path, weights=weights, name="tones")
         recognizer = Recognizer.from_pretrained(path)
         model.set_weights("f32" if weights == "f32" else "int8")
-        for number, text in enumerate(SENTENCES):
+        for number, text in enumerate(TEN):
             samples = soundfile.read(folder / f"{number}.wav", dtype="float32")[0]
             expected = transcribe_features(model, torch.from_numpy(fbank.compute(samples)))
             stream = recognizer.stream()
@@ -240,6 +242,35 @@ def test_command_line_trains_evaluates_and_resumes(folder: Path, capsys: pytest.
     models = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert ["as f32" in models[0]["model"], "as int8" in models[1]["model"]] == [True, True]
     assert cli.main(["eval", "asr", str(folder / "no.gguf"), "--manifest", str(folder)]) == 2
+
+
+@pytest.mark.parametrize("name", ["take.wav", "take.flac", "take.opus"])
+def test_manifests_name_audio_of_several_formats_and_rates(tmp_path: Path, name: str) -> None:
+    wave = say("ab c", 1)
+    if name == "take.opus":
+        soundfile.write(tmp_path / name, wave, 16000, format="OGG", subtype="OPUS")
+    else:
+        soundfile.write(tmp_path / name, np.repeat(wave, 2), 32000)
+    (tmp_path / "m.tsv").write_text(f"text\taudio\nab c\t{name}\n", encoding="utf-8")
+    (samples,) = load_audio(read_manifest(tmp_path / "m.tsv"))
+    assert samples.dtype == np.float32 and abs(len(samples) - len(wave)) < 400
+    shared = min(len(samples), len(wave))
+    assert np.corrcoef(samples[:shared], wave[:shared])[0, 1] > 0.95
+
+
+def test_multi_condition_draws_noise_by_duration() -> None:
+    rng = np.random.default_rng(0)
+    noises = [np.full(SAMPLE_RATE * seconds, seconds, np.float32) for seconds in (1, 3)]
+    noises.append(np.full(SAMPLE_RATE // 2, 9, np.float32))  # too short to come
+    firsts = [float(join_noises(noises, 100, rng)[0]) for _ in range(400)]
+    assert 9 not in firsts and 0.65 < firsts.count(3) / 400 < 0.85
+    joined = join_noises(noises, SAMPLE_RATE * 7, rng)
+    assert len(joined) == SAMPLE_RATE * 7 and set(joined.tolist()) <= {1, 3}
+    speech = say("abc", 2)
+    config, around = PERTURBATIONS["multi-condition"], Surroundings([rng.standard_normal(30000).astype(np.float32)])
+    variants = [perturb(speech, around, config, np.random.default_rng(seed)) for seed in range(60)]
+    noisy = [variant for variant in variants if not np.array_equal(variant, speech)]
+    assert all(len(variant) == len(speech) for variant in variants) and 20 <= len(noisy) <= 40
 
 
 def test_revokes_are_partials_that_take_letters_back() -> None:

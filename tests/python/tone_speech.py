@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ TINY = TransducerConfig(
     joiner_dim=32,
 )
 SENTENCES = ("ab ba", "cab", "a c b", "bac ca", "cba b", "b a")
+TEN = (*SENTENCES, "ac", "ba cb", "ca b a", "acb bc")
 TONES = {"a": 350.0, "b": 900.0, "c": 2200.0}  # Hz
 
 
@@ -35,12 +37,12 @@ def say(text: str, seed: int) -> npt.NDArray[np.float32]:
     return (wave + 0.003 * rng.standard_normal(len(wave))).astype(np.float32)
 
 
-def write_speech(folder: Path) -> Path:
-    """Write SENTENCES as WAV files and a manifest of the split `train`; return the folder."""
+def write_speech(folder: Path, sentences: Sequence[str] = SENTENCES) -> Path:
+    """Write sentences as WAV files and a manifest of the split `train`; return the folder."""
     with open(folder / "manifest.tsv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(["text", "audio", "split"])
-        for number, text in enumerate(SENTENCES):
+        for number, text in enumerate(sentences):
             soundfile.write(folder / f"{number}.wav", say(text, number), 16000)
             writer.writerow([text, f"{number}.wav", "train"])
     return folder

@@ -22,7 +22,7 @@ from sottovoce.export.train.asr.config import RecipeConfig
 from sottovoce.export.train.asr.distributed import Ranks
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Source, load_audio, read_manifest
-from sottovoce.export.train.asr.perturbation import Floats, Surroundings
+from sottovoce.export.train.asr.perturbation import PERTURBATIONS, Floats, Surroundings
 
 DEV_UTTERANCES = 100  # a dev set is judged on, while training
 
@@ -116,6 +116,7 @@ def train(options: argparse.Namespace, out: Path) -> None:
                 cache,
                 preset=config.feature_preset,
                 copies=copies,
+                perturbation=PERTURBATIONS[options.perturbation],
                 around=around,
                 seed=config.seed,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,27 @@ class PerturbationConfig:
     snr_low: float = 3.0  # dB
     snr_high: float = 30.0
     telephone_chance: float = 0.05  # 300 to 3400 Hz
+    noise_by_duration: ClassVar[bool] = False  # every recording is as likely as any other
+
+
+@dataclass(frozen=True)
+class MultiCondition(PerturbationConfig):
+    """SPIRAL's multi-condition recipe (Huang et al., ICLR 2022): noise alone, in half of the utterances, at 0 to 30 dB.
+
+    Recordings of a second or more are drawn by their duration and joined until they are long enough.
+    """
+
+    speeds: tuple[float, ...] = (1.0,)
+    silence_chance: float = 0.0
+    room_chance: float = 0.0
+    hiss_chance: float = 0.0
+    noise_chance: float = 0.5
+    snr_low: float = 0.0
+    telephone_chance: float = 0.0
+    noise_by_duration: ClassVar[bool] = True
+
+
+PERTURBATIONS = {"default": PerturbationConfig(), "multi-condition": MultiCondition()}
 
 
 @dataclass(frozen=True)
@@ -56,6 +78,25 @@ def mix_noise(samples: Floats, noise: Floats, snr_db: float) -> Floats:
     scale = np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10))
     mixed: Floats = np.clip(samples + noise * np.float32(scale), -1.0, 1.0)
     return mixed
+
+
+def cut_noise(noises: Sequence[Floats], length: int, rng: np.random.Generator) -> Floats:
+    """Return `length` samples of one recording from a random place on, from its start again when it ends."""
+    noise = noises[int(rng.integers(len(noises)))]
+    start = int(rng.integers(len(noise)))
+    piece: Floats = np.take(noise, np.arange(start, start + length), mode="wrap")
+    return piece
+
+
+def join_noises(noises: Sequence[Floats], length: int, rng: np.random.Generator) -> Floats:
+    """Return `length` samples of recordings drawn by their duration, one after the other; those below a second never come."""
+    durations = np.array([len(noise) if len(noise) >= SAMPLE_RATE else 0 for noise in noises], np.float64)
+    if not durations.any():
+        return np.zeros(length, np.float32)
+    pieces: list[Floats] = []
+    while sum(map(len, pieces)) < length:
+        pieces.append(noises[int(rng.choice(len(noises), p=durations / durations.sum()))])
+    return np.concatenate(pieces)[:length]
 
 
 def add_room(samples: Floats, response: Floats) -> Floats:
@@ -99,9 +140,8 @@ def perturb(samples: Floats, around: Surroundings, config: PerturbationConfig, r
     if kind < config.hiss_chance:
         samples = mix_noise(samples, rng.standard_normal(len(samples)).astype(np.float32), snr)
     elif around.noises and kind < config.hiss_chance + config.noise_chance:
-        noise = around.noises[int(rng.integers(len(around.noises)))]
-        start = int(rng.integers(len(noise)))
-        samples = mix_noise(samples, np.take(noise, np.arange(start, start + len(samples)), mode="wrap"), snr)
+        draw = join_noises if config.noise_by_duration else cut_noise
+        samples = mix_noise(samples, draw(around.noises, len(samples), rng), snr)
     if rng.random() < config.telephone_chance:
         samples = through_telephone(samples)
     return samples.astype(np.float32)
