@@ -89,8 +89,11 @@ def loop_settings(options: argparse.Namespace, epochs: int, rate: float, **chang
 
 def finish(directory: Path, options: argparse.Namespace) -> int:
     """Write the checkpoint in `directory` as OUT/NAME.gguf, say so, and return the command's status."""
+    from sottovoce.export.train.nlu import replicas
     from sottovoce.export.writers import write_checkpoint
 
+    if not replicas.is_writer():
+        return 0
     artifact: Path = options.out / f"{options.name}.gguf"
     size = write_checkpoint(directory, artifact)
     print(f"{artifact}: {size / 1e6:.2f} MB")

@@ -119,13 +119,14 @@ def run(options: argparse.Namespace) -> int:
     from sottovoce.export.data import load_dataset
     from sottovoce.export.nlu_evaluation import runtime_decisions
     from sottovoce.export.nlu_metrics import evaluate_nlu
+    from sottovoce.export.train.nlu import replicas
     from sottovoce.export.train.nlu.recipe import train_nlu
 
     splits = load_dataset(recipe.data, seed=recipe.seed)
     train_nlu(recipe)
     finish(recipe.out / "ternary", options)
     artifact = recipe.out / f"{recipe.name}.gguf"
-    if "test" in splits:
+    if "test" in splits and replicas.is_writer():
         gold = [(utterance.intent, utterance.tags) for utterance in splits["test"]]
         metrics = evaluate_nlu(gold, runtime_decisions(str(artifact), splits["test"]))
         print(

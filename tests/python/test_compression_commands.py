@@ -77,7 +77,11 @@ class TestLossAware:
         torch.manual_seed(1)
         ternary = JointBert(dataclasses.replace(TINY, quantization=Quantization.ternary())).eval()
         ids = torch.tensor([[2, 5, 6, 7, 3]])
-        assert torch.equal(LossAwareBert(ternary).eval()(ids).slot_logits, ternary(ids).slot_logits)
+        aware = LossAwareBert(ternary).eval()
+        assert torch.equal(aware(ids).slot_logits, ternary(ids).slot_logits)
+        assert {id(parameter) for parameter in aware.parameters()} == {
+            id(parameter) for parameter in ternary.parameters()
+        }
 
 
 @pytest.mark.parametrize("kind", ["int8", "ternary", "binary"])

@@ -30,6 +30,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sottovoce.export.models.bert import BertConfig, JointBert
+from sottovoce.export.train.nlu import replicas
 
 FORMAT = "sottovoce-bert-intent-slot"
 
@@ -100,7 +101,9 @@ def hugging_face_name(name: str) -> str:
 
 
 def save_checkpoint(checkpoint: Checkpoint, directory: Path) -> None:
-    """Writes the directory; each file appears under its name only when complete, config.json last."""
+    """Writes the directory; each file appears under its name only when complete, config.json last. Process 0 of torchrun only."""
+    if not replicas.is_writer():
+        return
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {hugging_face_name(name): tensor.float().contiguous() for name, tensor in checkpoint.weights.items()}
     save_file(tensors, directory / "model.safetensors.part", metadata={"format": "pt"})

@@ -19,6 +19,8 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from sottovoce.export.train.nlu import replicas
+
 BatchT = TypeVar("BatchT")
 Losses = dict[str, Tensor]  # the loss to minimize under "loss", its parts for the log under other names
 
@@ -107,10 +109,11 @@ class _Run(Generic[BatchT]):
         self.seconds = 0.0
         self.log_path = stage.directory / "metrics.jsonl"
         stage.directory.mkdir(parents=True, exist_ok=True)
+        replicas.join()
         torch.manual_seed(stage.settings.seed)
         if (stage.directory / "train.pt").exists():
             self._resume()
-        elif self.log_path.exists():
+        elif self.log_path.exists() and replicas.is_writer():
             self.log_path.unlink()
         if stage.with_optimizers is not None:
             stage.with_optimizers(self.optimizers)
@@ -123,11 +126,13 @@ class _Run(Generic[BatchT]):
         torch.set_rng_state(saved["rng"])
         self.epoch, self.position, self.step = saved["epoch"], saved["position"], saved["step"]
         self.best, self.seconds = saved["best"], saved["seconds"]
-        if self.log_path.exists():
+        if self.log_path.exists() and replicas.is_writer():
             lines = self.log_path.read_text(encoding="utf-8").splitlines(keepends=True)
             self.log_path.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
 
     def save(self) -> None:
+        if not replicas.is_writer():
+            return
         _write(
             {
                 "trained": self.stage.trained.state_dict(),
@@ -143,6 +148,8 @@ class _Run(Generic[BatchT]):
         )
 
     def log(self, values: dict[str, float]) -> None:
+        if not replicas.is_writer():
+            return
         record = {"step": self.step, "epoch": self.epoch, **{key: round(value, 6) for key, value in values.items()}}
         with self.log_path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
@@ -153,6 +160,8 @@ class _Run(Generic[BatchT]):
         with torch.autocast("cpu", torch.bfloat16, enabled=self.stage.settings.bfloat16):
             losses = self.stage.losses(batch)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
+        if replicas.count() > 1:
+            replicas.average_gradients(p for p in self.stage.trained.parameters() if p.requires_grad)
         dense = [p for group in self.optimizers[0].param_groups for p in group["params"] if p.grad is not None]
         nn.utils.clip_grad_norm_(dense, self.stage.settings.clip_norm)
         for optimizer in self.optimizers:
@@ -173,10 +182,10 @@ class _Run(Generic[BatchT]):
             score = values["score"]
         else:
             score = float(self.epoch)
-        if score >= self.best:
-            self.best = score
+        if score >= self.best and replicas.is_writer():
             kept = self.stage.kept or self.stage.model.state_dict
             _write(kept(), self.stage.directory / "best.pt")
+        self.best = max(score, self.best)
         self.save()
 
 
@@ -184,12 +193,13 @@ def run_stage(stage: Stage[BatchT], *, max_steps: int | None = None) -> dict[str
     """Trains (or goes on training) and returns the best weights of `stage.model`; None when `max_steps` stopped it early."""
     run, settings = _Run(stage), stage.settings
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bars:
+    with Progress(*columns, disable=not replicas.is_writer()) as bars:
         while run.epoch < settings.epochs:
-            batches = stage.make_batches(run.epoch)
+            batches = replicas.share(stage.make_batches(run.epoch))
             label = f"{stage.name} {run.epoch + 1}/{settings.epochs}"
             task = bars.add_task(label, total=len(batches), completed=run.position)
             sums: dict[str, float] = {}
+            summed = 0  # steps; a resumed run begins anew
             saved = time.monotonic()
             while run.position < len(batches):
                 if max_steps is not None and run.step >= max_steps:
@@ -200,18 +210,19 @@ def run_stage(stage: Stage[BatchT], *, max_steps: int | None = None) -> dict[str
                 progress = (run.epoch + run.position / len(batches)) / settings.epochs
                 for key, value in run.update(batches[run.position], progress).items():
                     sums[key] = sums.get(key, 0.0) + value
-                run.position += 1
+                run.position, summed = run.position + 1, summed + 1
                 run.seconds += time.monotonic() - started
                 if run.step % settings.log_steps == 0:
-                    means = {key: value / settings.log_steps for key, value in sums.items()}
+                    means = {key: value / summed for key, value in sums.items()}
                     run.log({**means, "seconds": run.seconds})
                     bars.update(task, description=f"{label} loss {means['loss']:.4f}")
-                    sums = {}
+                    sums, summed = {}, 0
                 bars.advance(task)
                 if time.monotonic() - saved > settings.checkpoint_seconds:
                     run.save()
                     saved = time.monotonic()
             run.finish_epoch()
             bars.remove_task(task)
+    replicas.wait()
     best: dict[str, Tensor] = torch.load(stage.directory / "best.pt", weights_only=True)
     return best

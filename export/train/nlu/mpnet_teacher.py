@@ -14,6 +14,7 @@ import torch
 from sottovoce.errors import InvalidInputError
 from sottovoce.export import importers
 from sottovoce.export.models.mpnet_joint import JointMpnet
+from sottovoce.export.train.nlu import replicas
 from sottovoce.export.train.nlu.batches import Batch
 from sottovoce.export.train.nlu.evaluate import validation
 from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
@@ -58,5 +59,6 @@ def fine_tune_mpnet(task: Task, weights: Path, directory: Path, settings: LoopSe
     best = run_stage(stage)
     assert best is not None
     model.load_state_dict(best)
-    marker.write_text(json.dumps(labels), encoding="utf-8")
+    if replicas.is_writer():
+        marker.write_text(json.dumps(labels), encoding="utf-8")
     return model

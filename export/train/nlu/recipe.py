@@ -24,6 +24,7 @@ from torch import Tensor
 from sottovoce.errors import InvalidInputError
 from sottovoce.export import importers
 from sottovoce.export.models.bert import BertConfig, JointBert
+from sottovoce.export.train.nlu import replicas
 from sottovoce.export.train.nlu.artifact_start import artifact_checkpoint
 from sottovoce.export.train.nlu.calibrate import OUTLIERS_FOR_CALIBRATION, calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -153,6 +154,8 @@ def _general(recipe: Recipe, shape: StudentShape, backbone: Path, task: Task) ->
         general_settings(recipe),
         sentences_per_epoch=recipe.general_sentences,
     )
+    if not replicas.is_writer():
+        return model, basis
     torch.save({"model": model.state_dict(), "basis": basis, "config": model.config.to_dict()}, path)
     return model, basis
 

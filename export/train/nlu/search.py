@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from sottovoce.errors import InvalidInputError
 from sottovoce.export.compress.distillation import StudentWithFit
 from sottovoce.export.compress.projection import layer_map
 from sottovoce.export.models.bert import BertOutput, JointBert, Quantization
 from sottovoce.export.search.evolution import Candidate, Evolution, evolve
 from sottovoce.export.search.latency import LatencyTable
 from sottovoce.export.search.shape import Shape, Space, cut, ordered
+from sottovoce.export.train.nlu import replicas
 from sottovoce.export.train.nlu.batches import Batch
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
@@ -220,6 +222,8 @@ def search(start: Start, out: Path, settings: SearchSettings, space: Space | Non
 
     InvalidInputError, too, for a budget that no shape meets on this machine.
     """
+    if replicas.count() > 1:
+        raise InvalidInputError(f"torchrun: a search measures latencies, wanted one process, found {replicas.count()}")
 
     def train(task: Task, teacher: Checkpoint) -> Checkpoint:
         among = space or Space.within(teacher.config)

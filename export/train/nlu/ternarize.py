@@ -63,7 +63,8 @@ class LossAwareBert(nn.Module):
         self.optimizers: Sequence[torch.optim.Optimizer] = ()
         quantization = replace(full.config.quantization, encoder="ternary_values")
         with torch.device("meta"):
-            self._shape = JointBert(replace(full.config, quantization=quantization))
+            # In a list: a shape has no parameters of its own to train.
+            self._shape = [JointBert(replace(full.config, quantization=quantization))]
 
     def curvature(self, weight: Tensor) -> Tensor | None:
         """Of one parameter, its shape; None before the first step."""
@@ -83,7 +84,7 @@ class LossAwareBert(nn.Module):
 
     def forward(self, ids: Tensor, keep: Tensor | None = None, **wants: Any) -> BertOutput:
         """As `JointBert`."""
-        output: BertOutput = functional_call(self._shape, self.ternary_weights(), (ids, keep), wants)
+        output: BertOutput = functional_call(self._shape[0], self.ternary_weights(), (ids, keep), wants)
         return output
 
 
