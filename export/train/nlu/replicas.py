@@ -1,6 +1,6 @@
 """Data-parallel training under torchrun: every process takes its share of the batches, gradients are averaged (gloo).
 
-    torchrun --nproc-per-node 2 -m sottovoce.export.cli ternarize ...
+    torchrun --nproc-per-node 2 -m sottovoce.export ternarize ...
 
 All processes start alike and hold the same weights; process 0 alone writes files and shows progress.
 """
