@@ -33,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="sub-networks a step beside the largest and the smallest, by chance: cheaper steps (default: all)",
     )
+    add(
+        "--learning-rate",
+        type=float,
+        default=3e-4,
+        metavar="R",
+        help="of widths alone; two thirds of it of widths and depths; a rounded STUDENT (an artifact) takes four times as much "
+        "(default: 0.0003)",
+    )
     add("--width-epochs", type=not_negative, default=3, metavar="N", help="of widths alone, first (default: 3)")
     add("--depth-epochs", type=positive, default=2, metavar="N", help="of widths and depths (default: 2)")
 
@@ -42,8 +50,8 @@ def run(options: argparse.Namespace) -> int:
     from sottovoce.export.train.nlu.dynamize import DynaSettings, train_dyna
 
     settings = DynaSettings(
-        width=loop_settings(options, options.width_epochs, 3e-4),
-        depth=loop_settings(options, options.depth_epochs, 2e-4),
+        width=loop_settings(options, options.width_epochs, options.learning_rate),
+        depth=loop_settings(options, options.depth_epochs, options.learning_rate * 2 / 3),
         widths=tuple(options.widths),
         depths=tuple(options.depths),
         between=options.between,
