@@ -60,6 +60,7 @@ struct Operands {
         sums(shape.rows),
         panels2(PackedBytesQ2(shape.outputs, shape.cols) + 64),
         panels8(PackedBytesQ8(shape.outputs, shape.cols) + 64),
+        panels1(PackedBytesQ1(shape.outputs, shape.cols) + 64),
         weight_scales(shape.outputs, 0.02f),
         bias(shape.outputs, 0.5f),
         y(static_cast<size_t>(shape.rows) * shape.outputs) {
@@ -76,9 +77,12 @@ struct Operands {
     PackQ2(weights.data(), shape.outputs, shape.cols, Aligned(panels2));
     for (int8_t& weight : weights) weight = static_cast<int8_t>(static_cast<int>(next() % 255) - 127);
     PackQ8(weights.data(), shape.outputs, shape.cols, Aligned(panels8));
+    for (int8_t& weight : weights) weight = static_cast<int8_t>(next() % 2 == 0 ? 1 : -1);
+    PackQ1(weights.data(), shape.outputs, shape.cols, Aligned(panels1));
     a = {activations.data(), scales.data(), sums.data(), shape.rows, shape.cols, stride};
     q2 = {Aligned(panels2), weight_scales.data(), shape.outputs, shape.cols};
     q8 = {Aligned(panels8), weight_scales.data(), shape.outputs, shape.cols};
+    q1 = {{Aligned(panels1), nullptr}, {weight_scales.data(), nullptr}, 1, shape.outputs, shape.cols};
   }
 
   template <typename T>
@@ -87,6 +91,7 @@ struct Operands {
   }
   const MatrixQ2& matrix(const MatrixQ2*) const { return q2; }
   const MatrixQ8& matrix(const MatrixQ8*) const { return q8; }
+  const MatrixQ1& matrix(const MatrixQ1*) const { return q1; }
 
   size_t stride;
   std::vector<int8_t> activations;
@@ -94,10 +99,12 @@ struct Operands {
   std::vector<int32_t> sums;
   std::vector<uint8_t> panels2;
   std::vector<int8_t> panels8;
+  std::vector<uint8_t> panels1;
   std::vector<float> weight_scales, bias, y;
   QuantizedRows a;
   MatrixQ2 q2;
   MatrixQ8 q8;
+  MatrixQ1 q1;
 };
 
 // All rows with this kernel alone, tile after tile.
@@ -124,7 +131,7 @@ template <typename Matrix>
 void AddKernels(KernelTable<GemmKernel<Matrix>> kernels, const Shape& shape, const std::string& filter,
                 Operands* operands, std::vector<Measurement>* all) {
   for (const GemmKernel<Matrix>& kernel : kernels) {
-    if (!CpuSupports(kernel.isa) || kernel.max_cols < shape.cols) continue;
+    if (!kernel.usable() || kernel.max_cols < shape.cols) continue;
     if (std::string(kernel.name).find(filter) == std::string::npos) continue;
     all->push_back({kernel.name, [&kernel, operands] { RunAll(kernel, operands); }});
   }
@@ -140,6 +147,7 @@ void MeasureShape(const Shape& shape, const std::string& filter, bool cold) {
   std::vector<Measurement> all;
   AddKernels(GemmQ2Kernels(), shape, filter, &operands, &all);
   AddKernels(GemmQ8Kernels(), shape, filter, &operands, &all);
+  AddKernels(GemmQ1Kernels(), shape, filter, &operands, &all);
   const double macs = 1.0 * shape.rows * shape.cols * shape.outputs;
   for (Measurement& m : all) m.run();
   for (int round = 0; round < (cold ? 9 : 101); ++round) {

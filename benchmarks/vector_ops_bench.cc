@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
           }
         }));
     add("attention", isa, each_layer([&, a] {
-          a->attention(q.data(), k.data(), v.data(), kHidden, tokens, kHeads, kHeadSize, 0.196f, y.data(), kHidden,
+          a->attention(q.data(), k.data(), v.data(), kHidden, tokens, kHeads, kHeadSize, 0.196f, {}, y.data(), kHidden,
                        scratch.data());
         }),
         2.0 * layers * kHeads * kHeadSize * tokens * tokens);

@@ -113,10 +113,6 @@ def _describe(report: Inspection, imported: Imported) -> None:
     report.artifact = spec.architecture
     if not report.labels["intent"]:
         report.obstacles.append("it has no intent head; fine-tune it with `sottovoce-export train nlu`")
-    missing = [name for name in spec_bert.required_features(spec.metadata) if name not in spec_bert.RUNTIME_FEATURES]
-    report.obstacles += [f"this runtime lacks {spec_bert.FEATURES[name]}" for name in missing]
-    departures = spec_bert.approximations(spec.metadata)
-    report.obstacles += [f"{text}, so its answers would differ (convert --approximate)" for text in departures]
     report.artifact_bytes = artifact_sizes(spec)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,7 +16,6 @@ from sottovoce.export.data import Utterance
 from sottovoce.export.models.bert import BertConfig, JointBert, Quantization
 from sottovoce.export.nlu_metrics import slot_spans
 from sottovoce.export.spec import Entry, Spec
-from sottovoce.export.spec_bert import require_runtime
 from sottovoce.export.train.nlu.artifact_start import artifact_checkpoint
 from sottovoce.export.train.nlu.batches import Encoder, Labels
 from sottovoce.export.train.nlu.evaluate import predict
@@ -58,16 +58,16 @@ def joint_bert(spec: Spec) -> JointBert:
     """Return the torch reference of an imported model with both heads, quantized as `spec.weights` says.
 
     Raises:
-        InvalidInputError: it has no intent head or no slot head; UnsupportedError: the runtime cannot run it either.
+        InvalidInputError: it has no intent head or no slot head.
     """
-    require_runtime(spec.metadata, "the reference")
     for head in ("intent", "slot"):
         if not spec.metadata.get(f"{head}.labels"):
             raise InvalidInputError(f"the model has no {head} head; fine-tune it with `sottovoce-export train nlu`")
-    # qkv_size follows from the heads; what else is no field of the network the runtime leaves out, too.
+    # What is no field of the network follows from others: qkv_size from the heads, halves from the weights.
     fields = {field.name for field in dataclasses.fields(BertConfig)}
     named = {key.removeprefix("bert."): value for key, value in spec.metadata.items() if key.startswith("bert.")}
-    sizes = {key: value for key, value in named.items() if key in fields}
+    sizes: dict[str, Any] = {key: value for key, value in named.items() if key in fields}
+    sizes |= {key: tuple(value) for key, value in sizes.items() if isinstance(value, list)}
     config = BertConfig(
         **sizes,
         num_intents=len(spec.metadata["intent.labels"]),

@@ -1,7 +1,7 @@
 """The contract of `bert-intent-slot`: a BERT encoder with an intent head and a slot head (csrc/models/bert_encoder.cc).
 
-Beyond what csrc runs today it describes what the papers' checkpoints need (docs/artifact_format.md): relative positions
-(NEZHA) and learned activation quantizers (BinaryBERT). `required_features` says which of that a model uses.
+Beyond plain BERT it describes what the papers' checkpoints need (docs/artifact_format.md): relative positions (NEZHA), learned
+activation quantizers (BinaryBERT), ghost features (GhostBERT). `required_features` says which of that a model uses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WEIGHTS_BY_NAME: dict[str, dict[str, str]] = {
     "f32": {"word": "f32", "position": "f32", "encoder": "f32", "pooler": "f32", "heads": "f32"},
 }
 
-# What a model may need of the runtime -> why. Whoever teaches csrc one of them adds it to RUNTIME_FEATURES.
+# What `sottovoce.required_features` of an artifact may name (csrc/artifact/format.h, kFeatures) -> why.
 FEATURES = {
     "relative_positions": "positions that act inside attention (bert.position = relative)",
     "learned_clips": "a clip of its own for the input of every product (bert.input_quantizer = clipped)",
@@ -31,13 +31,7 @@ FEATURES = {
     "asymmetric_activations": "activations quantized from their minimum to their maximum (bert.asymmetric_inputs)",
     "4_bit_activations": "4-bit activations (bert.activation_bits = 4)",
     "ghost_features": "convolutions over the tokens after attention and feed-forward (bert.ghost_features)",
-    "attention_operand_tensors": "a learned quantizer for every operand of attention (bert.attention_quantizer)",
-}
-RUNTIME_FEATURES: frozenset[str] = frozenset()
-# What the runtime may leave out at the price of slightly other answers -> what it does instead.
-REFINEMENTS = {
-    "attention_operands": "query, key, value and attention weights, quantized to {bits} bits within +-{clip:g} in training, "
-    "stay float in this runtime",
+    "attention_operands": "query, key, value and attention weights as integers (bert.attention_quantizer)",
 }
 
 _CHOICES = {
@@ -128,28 +122,26 @@ def required_features(metadata: Mapping[str, Any]) -> list[str]:
         "asymmetric_activations": bool(metadata.get("bert.asymmetric_inputs")),
         "4_bit_activations": metadata.get("bert.activation_bits", 8) != 8,
         "ghost_features": bool(metadata.get("bert.ghost_features")),
-        "attention_operand_tensors": metadata.get("bert.attention_quantizer") in ("clipped", "stepped"),
+        "attention_operands": metadata.get("bert.attention_quantizer", "none") != "none",
     }
     return [feature for feature in FEATURES if needs[feature]]
 
 
-def require_runtime(metadata: Mapping[str, Any], source: str) -> None:
-    """Refuse a model that this package's runtime cannot run.
+def require_runtime(metadata: Mapping[str, Any], weights: Mapping[str, str], source: str) -> None:
+    """Refuse what the runtime's kernels cannot compute: int8 weights times the 256th code of 8 bits.
 
-    Raises:
-        UnsupportedError: names `source` and everything that is missing.
+    weights: family to how it is stored. Raises UnsupportedError, which names `source`.
     """
-    missing = [FEATURES[feature] for feature in required_features(metadata) if feature not in RUNTIME_FEATURES]
-    if missing:
-        raise UnsupportedError(f"{source}: this runtime cannot run it yet; it lacks {'; '.join(missing)}")
-
-
-def approximations(metadata: Mapping[str, Any]) -> list[str]:
-    """Return in what this package's runtime departs from the model, a sentence each."""
-    if metadata.get("bert.attention_quantizer") != "dynamic" or "attention_operands" in RUNTIME_FEATURES:
-        return []
-    bits, clip = metadata.get("bert.activation_bits", 8), metadata["bert.attention_clip"]
-    return [REFINEMENTS["attention_operands"].format(bits=bits, clip=clip)]
+    packed = [family for family in ("encoder", "pooler") if weights.get(family) == "int8"]
+    asymmetric = {"products", "ffn.down"} & set(metadata.get("bert.asymmetric_inputs", ()))
+    stepped = metadata.get("bert.input_quantizer") == "stepped"
+    if metadata.get("bert.pooler_activation") == "none" and "pooler" in packed:
+        packed.remove("pooler")
+    if packed and metadata.get("bert.activation_bits", 8) == 8 and (asymmetric or stepped):
+        raise UnsupportedError(
+            f"{source}: int8 {' and '.join(packed)} weights take 8-bit symmetric inputs without a learned step; wanted ternary, "
+            "binary or f32 weights"
+        )
 
 
 def relative_table(max_relative_position: int, head_size: int) -> Array:

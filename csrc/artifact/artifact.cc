@@ -1,6 +1,8 @@
 #include "artifact/artifact.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <utility>
 
@@ -86,8 +88,10 @@ Status Artifact::CheckMetadata() const {
                        ", this build reads up to " + std::to_string(kFormatVersion));
   }
   SV_ASSIGN_OR_RETURN(const std::vector<std::string> features, GetStringArray("sottovoce.required_features"));
-  if (!features.empty()) {
-    return Unsupported(name_ + ": needs the feature '" + features[0] + "', which this build lacks");
+  for (const std::string& feature : features) {
+    if (std::find(std::begin(format::kFeatures), std::end(format::kFeatures), feature) == std::end(format::kFeatures)) {
+      return Unsupported(name_ + ": needs the feature '" + feature + "', which this build lacks");
+    }
   }
   return Status();
 }

@@ -12,6 +12,11 @@ constexpr size_t kHeaderBytes = 24;  // magic, version, number of tensors, numbe
 constexpr uint64_t kAlignment = 64;  // bytes; of the data section and of every tensor
 constexpr const char* kHeaderChecksum = "sottovoce.header_crc32c";
 
+// What sottovoce.required_features may name: the features of this build.
+constexpr const char* kFeatures[] = {"relative_positions",     "learned_clips",     "learned_steps",
+                                     "asymmetric_activations", "4_bit_activations", "ghost_features",
+                                     "attention_operands"};
+
 constexpr uint64_t kMaxTensors = 16384;
 constexpr uint64_t kMaxEntries = 4096;          // of metadata
 constexpr uint64_t kMaxNameBytes = 256;         // of a metadata key or a tensor name

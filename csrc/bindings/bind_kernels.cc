@@ -9,6 +9,7 @@
 #include "bindings/registry.h"
 #include "kernels/gemm.h"
 #include "kernels/vector_ops.h"
+#include "nn/ghost.h"
 
 namespace py = pybind11;
 
@@ -53,6 +54,38 @@ py::tuple PyQuantizeRows(const Array<float>& x, float clip, const std::string& g
   return py::make_tuple(codes, scale, sum);
 }
 
+// How activations become integers: (bits, symmetric, granularity, low, high, step) of ActivationQuantizer.
+ActivationQuantizer QuantizerOf(int bits, bool symmetric, const std::string& granularity, float low, float high,
+                                float step) {
+  Require(bits == 4 || bits == 8, "bits: wanted 4 or 8");
+  Require(granularity == "token" || granularity == "tensor", "granularity: wanted 'token' or 'tensor'");
+  ActivationQuantizer quantizer;
+  quantizer.granularity = granularity == "token" ? Granularity::kPerToken : Granularity::kPerTensor;
+  quantizer.top = (1 << (bits - 1)) - 1;
+  quantizer.symmetric = symmetric;
+  quantizer.low = low;
+  quantizer.high = high;
+  quantizer.step = step;
+  return quantizer;
+}
+
+// (codes (rows, cols), scale (rows), offset (rows)).
+py::tuple PyQuantizeRowsBy(const Array<float>& x, int bits, bool symmetric, const std::string& granularity, float low,
+                           float high, float step) {
+  const int rows = Rows(x), cols = Cols(x);
+  const size_t stride = QuantizedStride(cols);
+  std::vector<int8_t> data(static_cast<size_t>(rows) * stride);
+  std::vector<int32_t> sum(static_cast<size_t>(rows));
+  Array<float> scale(rows), offset(rows);
+  QuantizeRowsBy(QuantizerOf(bits, symmetric, granularity, low, high, step), x.data(), rows, cols,
+                 static_cast<size_t>(cols), data.data(), scale.mutable_data(), sum.data(), offset.mutable_data());
+  Array<int8_t> codes({rows, cols});
+  for (int r = 0; r < rows; ++r) {
+    std::copy_n(data.data() + static_cast<size_t>(r) * stride, cols, codes.mutable_data(r, 0));
+  }
+  return py::make_tuple(codes, scale, offset);
+}
+
 // Codes (rows, cols) as the padded rows that kernels read.
 struct PaddedRows {
   explicit PaddedRows(const Array<int8_t>& codes, const Array<float>& scale) {
@@ -84,6 +117,26 @@ Array<float> PyGemmQ2(const Array<int8_t>& codes, const Array<float>& scale, con
   Array<float> y = MakeMatrix(input.view.rows, rows);
   GemmQd8Q2(input.view, {panels.data(), weight_scale.data(), rows, input.view.cols}, bias.data(), y.mutable_data(),
             static_cast<size_t>(rows));
+  return y;
+}
+
+// panels: (bytes), or (2, bytes) with weight_scale (2, outputs), two halves; bits: of the codes.
+Array<float> PyGemmQ1(const Array<int8_t>& codes, const Array<float>& scale, const Array<uint8_t>& panels,
+                      const Array<float>& weight_scale, const Array<float>& bias, int bits) {
+  PaddedRows input(codes, scale);
+  input.view.bits = bits;
+  const int rows = static_cast<int>(bias.size()), halves = panels.ndim() == 2 ? 2 : 1;
+  Require(weight_scale.size() == static_cast<py::ssize_t>(halves) * rows, "weight_scale: wanted one per output");
+  const size_t bytes = PackedBytesQ1(rows, input.view.cols);
+  Require(static_cast<size_t>(panels.size()) == static_cast<size_t>(halves) * bytes, "panels: wrong size");
+  Array<float> y = MakeMatrix(input.view.rows, rows);
+  GemmQd8Q1(input.view,
+            {{panels.data(), panels.data() + bytes},
+             {weight_scale.data(), weight_scale.data() + rows},
+             halves,
+             rows,
+             input.view.cols},
+            bias.data(), y.mutable_data(), static_cast<size_t>(rows));
   return y;
 }
 
@@ -126,16 +179,33 @@ Array<float> PySoftmax(const Array<float>& x) {
   return y;
 }
 
-Array<float> PyAttention(const Array<float>& q, const Array<float>& k, const Array<float>& v, int heads, float scale) {
+// relative: (2 most + 1, head_size), or empty for none.
+Array<float> PyAttention(const Array<float>& q, const Array<float>& k, const Array<float>& v, int heads, float scale,
+                         const Array<float>& relative) {
   const int tokens = Rows(q), width = Cols(q);
   Require(Rows(k) == tokens && Rows(v) == tokens && Cols(k) == width && Cols(v) == width, "q, k, v: one shape");
   Require(heads > 0 && width % heads == 0, "heads: must divide the width");
   Array<float> y = MakeMatrix(tokens, width);
   const int head_size = width / heads;
-  std::vector<float> scratch(AttentionScratch(tokens, head_size));
+  const bool has_relative = relative.size() > 0;
+  Require(!has_relative || (relative.ndim() == 2 && Rows(relative) % 2 == 1 && Cols(relative) == head_size),
+          "relative: wanted (2 most + 1, head size)");
+  const int most = has_relative ? Rows(relative) / 2 : 0;
+  std::vector<float> scratch(AttentionScratch(tokens, head_size, most));
   const size_t stride = static_cast<size_t>(width);
-  Attention(q.data(), k.data(), v.data(), stride, tokens, heads, head_size, scale, y.mutable_data(), stride,
-            scratch.data());
+  Attention(q.data(), k.data(), v.data(), stride, tokens, heads, head_size, scale,
+            {has_relative ? relative.data() : nullptr, most}, y.mutable_data(), stride, scratch.data());
+  return y;
+}
+
+Array<float> PyGhost(const Array<float>& x, const Array<float>& logits) {
+  Require(logits.ndim() == 3 && logits.shape(2) == 3 && logits.shape(1) == Cols(x),
+          "logits: wanted (features, width, 3)");
+  const int rows = Rows(x);
+  Array<float> y = MakeMatrix(rows, Cols(x));
+  std::copy_n(x.data(), x.size(), y.mutable_data());
+  std::vector<float> scratch;
+  Ghost(logits.data(), static_cast<int>(logits.shape(0)), Cols(x)).Apply(y.mutable_data(), rows, scratch);
   return y;
 }
 
@@ -152,12 +222,17 @@ SV_BIND(kernels) {
   py::module_ kernels = module.def_submodule("kernels", "Each kernel on numpy arrays, for tests and benchmarks.");
   using namespace pybind11::literals;
   kernels.def("quantize_rows", &PyQuantizeRows, "x"_a, "clip"_a = 0.0f, "granularity"_a = "token");
+  kernels.def("quantize_rows_by", &PyQuantizeRowsBy, "x"_a, "bits"_a = 8, "symmetric"_a = true,
+              "granularity"_a = "token", "low"_a = 0.0f, "high"_a = 0.0f, "step"_a = 0.0f);
+  kernels.def("gemm_q1", &PyGemmQ1, "codes"_a, "scale"_a, "panels"_a, "weight_scale"_a, "bias"_a, "bits"_a = 8);
   kernels.def("gemm_q2", &PyGemmQ2, "codes"_a, "scale"_a, "panels"_a, "weight_scale"_a, "bias"_a);
   kernels.def("gemm_q8", &PyGemmQ8, "codes"_a, "scale"_a, "panels"_a, "weight_scale"_a, "bias"_a);
   kernels.def("gemm_f32", &PyGemmF32, "x"_a, "weights"_a, "bias"_a);
   kernels.def("layer_norm", &PyLayerNorm, "x"_a, "residual"_a, "weight"_a, "bias"_a, "epsilon"_a);
   kernels.def("softmax", &PySoftmax, "x"_a);
-  kernels.def("attention", &PyAttention, "q"_a, "k"_a, "v"_a, "heads"_a, "scale"_a);
+  kernels.def("attention", &PyAttention, "q"_a, "k"_a, "v"_a, "heads"_a, "scale"_a,
+              "relative"_a = Array<float>(std::vector<py::ssize_t>{0, 0}));
+  kernels.def("ghost", &PyGhost, "x"_a, "logits"_a);
   kernels.def("gelu", &Elementwise<&Gelu>, "x"_a);
   kernels.def("tanh", &Elementwise<&Tanh>, "x"_a);
 }

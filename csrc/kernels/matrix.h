@@ -8,13 +8,17 @@ namespace sottovoce {
 
 // Dynamically quantized activations: x[r][c] ~= data[r * stride + c] * scale[r].
 // Bytes from `cols` up to `stride` are zero, and stride is a multiple of 64, so kernels may read whole vectors.
+// Products with int8 weights take values in [-127, 127], the others also -128.
 struct QuantizedRows {
-  const int8_t* data;  // (rows, stride), values in [-127, 127]
+  const int8_t* data;  // (rows, stride)
   const float* scale;  // (rows)
   const int32_t* sum;  // (rows), sum of the row's values
   int rows;
   int cols;
   size_t stride;  // bytes
+  int bits = 8;   // 4: values in [-8, 7]
+  // (rows), added to x[r][c] of every column; null: nothing. Products leave it to their caller (nn/product.h).
+  const float* offset = nullptr;
 };
 
 constexpr size_t QuantizedStride(int cols) {

@@ -24,18 +24,21 @@ constexpr GemmKernel<MatrixQ8> kGemmQ8[] = {
 };
 
 constexpr GemmKernel<MatrixQ1> kGemmQ1[] = {
-#define SV_GEMM_KERNEL(isa, max_rows, max_cols, function) {#function, Isa::isa, max_rows, max_cols, &function},
+#define SV_GEMM_KERNEL(isa, max_rows, max_cols, bits, needs, function) \
+  {#function, Isa::isa, max_rows, max_cols, &function, bits, Extension::needs},
 #include "kernels/gemm_q1/kernels.inc"
 #undef SV_GEMM_KERNEL
 };
 
 template <typename Matrix>
-const GemmKernel<Matrix>* Select(KernelTable<GemmKernel<Matrix>> table, Isa isa, int rows, int cols) {
+const GemmKernel<Matrix>* Select(KernelTable<GemmKernel<Matrix>> table, Isa isa, int rows, int cols, int bits = 8) {
   const GemmKernel<Matrix>* best = nullptr;
   for (const GemmKernel<Matrix>& kernel : table) {
-    if (kernel.isa != isa || kernel.max_cols < cols) continue;
-    if (best == nullptr) {
+    if (kernel.isa != isa || kernel.max_cols < cols || kernel.bits < bits || !CpuHas(kernel.needs)) continue;
+    if (best == nullptr || kernel.bits < best->bits) {
       best = &kernel;
+    } else if (kernel.bits > best->bits) {
+      continue;
     } else if (best->max_rows < rows) {
       if (kernel.max_rows > best->max_rows) best = &kernel;
     } else if (kernel.max_rows >= rows && kernel.max_rows < best->max_rows) {
@@ -50,7 +53,7 @@ void Run(KernelTable<GemmKernel<Matrix>> table, const QuantizedRows& a, const Ma
          size_t y_stride) {
   const bool wanted = a.cols == w.cols && w.cols <= kMaxGemmCols;
   for (int row = 0; row < a.rows && w.rows > 0;) {
-    const GemmKernel<Matrix>* kernel = wanted ? Select(table, ActiveIsa(), a.rows - row, a.cols) : nullptr;
+    const GemmKernel<Matrix>* kernel = wanted ? Select(table, ActiveIsa(), a.rows - row, a.cols, a.bits) : nullptr;
     float* out = y + static_cast<size_t>(row) * y_stride;
     if (kernel == nullptr) {
       std::fill(out, out + w.rows, std::numeric_limits<float>::quiet_NaN());
@@ -72,6 +75,15 @@ void Run(KernelTable<GemmKernel<Matrix>> table, const QuantizedRows& a, const Ma
 
 }  // namespace
 
+bool CpuHas(Extension extension) {
+#if defined(SV_ARCH_X86)
+  static const bool vbmi = __builtin_cpu_supports("avx512vbmi");
+  return extension == Extension::kNothing || vbmi;
+#else
+  return extension == Extension::kNothing;
+#endif
+}
+
 KernelTable<GemmKernel<MatrixQ2>> GemmQ2Kernels() {
   return {std::begin(kGemmQ2), std::end(kGemmQ2)};
 }
@@ -88,8 +100,8 @@ const GemmKernel<MatrixQ2>* SelectGemmQ2(Isa isa, int rows, int cols) {
 const GemmKernel<MatrixQ8>* SelectGemmQ8(Isa isa, int rows, int cols) {
   return Select(GemmQ8Kernels(), isa, rows, cols);
 }
-const GemmKernel<MatrixQ1>* SelectGemmQ1(Isa isa, int rows, int cols) {
-  return Select(GemmQ1Kernels(), isa, rows, cols);
+const GemmKernel<MatrixQ1>* SelectGemmQ1(Isa isa, int rows, int cols, int bits) {
+  return Select(GemmQ1Kernels(), isa, rows, cols, bits);
 }
 
 void GemmQd8Q2(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y, size_t y_stride) {

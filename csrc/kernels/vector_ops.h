@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/attention/attention.h"
 #include "kernels/matrix.h"
 
 namespace sottovoce {
@@ -18,6 +19,29 @@ enum class Granularity { kPerToken, kPerTensor };
 // data: (rows, stride), stride = QuantizedStride(cols), the tail zeroed; scale and sum: (rows).
 void QuantizeRows(const float* x, int rows, int cols, size_t x_stride, float clip, Granularity granularity,
                   int8_t* data, float* scale, int32_t* sum);
+
+// Any other way to make integers of activations (docs/numerics.md): learned bounds, a learned step, fewer bits, codes
+// that count from the smallest value.
+struct ActivationQuantizer {
+  Granularity granularity = Granularity::kPerToken;
+  int top = 127;          // the largest code: 127 of 8 bits, 7 of 4 bits
+  bool symmetric = true;  // false: 2 top + 2 levels upwards from the smallest value, stored from -top - 1 on
+  float low = 0.0f;       // x is bounded to [low, high] first, unless they are equal
+  float high = 0.0f;
+  float step = 0.0f;  // > 0: of a code; else the largest magnitude, or the range, is spread over the codes
+
+  // QuantizeRows does the same.
+  bool plain() const { return top == 127 && symmetric && step == 0.0f && low == -high; }
+  bool operator==(const ActivationQuantizer& other) const;
+};
+
+// data, scale, sum: as above; offset: (rows), x ~= code * scale + offset; 0 when symmetric. A row that holds a NaN or
+// an infinity takes it as QuantizeRows does.
+void QuantizeRowsBy(const ActivationQuantizer& quantizer, const float* x, int rows, int cols, size_t x_stride,
+                    int8_t* data, float* scale, int32_t* sum, float* offset);
+
+// y[r][c] = code * scale + offset, product and sum each rounded to float: bit-equal on every ISA.
+void DequantizeRows(const QuantizedRows& x, float* y, size_t y_stride);
 
 // QuantizeRows of x <- gelu(x), and of y <- LayerNorm(...): one pass less, bits equal to the two calls.
 // LayerNormQuantizeRows reads rows of cols contiguous floats, as LayerNorm does.
@@ -45,10 +69,10 @@ void Softmax(float* x, int rows, int cols, size_t stride);
 
 // Multi-head attention over one sequence, no mask: q, k, v are (tokens, heads * head_size) with `stride` floats between
 // tokens; y is (tokens, heads * head_size), y_stride apart, and overlaps none of them. scale multiplies the scores.
-// scratch holds AttentionScratch(tokens, head_size) floats.
-size_t AttentionScratch(int tokens, int head_size);
+// scratch holds AttentionScratch(tokens, head_size, relative.most) floats.
+size_t AttentionScratch(int tokens, int head_size, int most_relative = 0);
 void Attention(const float* q, const float* k, const float* v, size_t stride, int tokens, int heads, int head_size,
-               float scale, float* y, size_t y_stride, float* scratch);
+               float scale, RelativePositions relative, float* y, size_t y_stride, float* scratch);
 
 // y[c] += sum_j weights[j] * rows[j][c], j ascending, each product and sum rounded to float: bit-equal on every ISA,
 // and however the rows are divided among calls. rows: (count, cols).

@@ -1,16 +1,20 @@
 // A BERT-family encoder (post-LN Transformer) wholly described by its artifact. Immutable; any number of threads.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "artifact/tensor_reader.h"
 #include "nn/embedding.h"
-#include "nn/linear.h"
+#include "nn/ghost.h"
+#include "nn/product.h"
 
 namespace sottovoce {
 
 enum class HiddenActivation { kGelu, kRelu };
 enum class PoolerActivation { kNone, kTanh, kTanhRelu };
+// What an activation quantizer has learned: nothing, bounds (low, high), or the step of a code.
+enum class LearnedQuantizer { kNone, kClip, kStep };
 
 struct BertConfig {
   int num_layers = 0;
@@ -25,7 +29,14 @@ struct BertConfig {
   float layer_norm_epsilon = 1e-12f;
   HiddenActivation hidden_activation = HiddenActivation::kGelu;
   PoolerActivation pooler_activation = PoolerActivation::kTanh;
-  ActivationQuantization activation;
+  ActivationQuantization activation;  // of the heads
+  // Of the products but ffn.down, of ffn.down, and of attention's query, key and value, and weights. Products carry
+  // what is learned for each.
+  ActivationQuantizer products, ffn_down, operands, attention_weights;
+  LearnedQuantizer learned_input = LearnedQuantizer::kNone, learned_operands = LearnedQuantizer::kNone;
+  bool quantize_operands = false;
+  int max_relative_position = 0;  // NEZHA's positions inside attention; 0: position embeddings
+  int ghost_features = 0;         // GhostBERT's, after the attention output and after the feed-forward
   // Shares of the heads and neurons, and of the layers, that work alone (DynaBERT), in percent; empty: the whole only.
   std::vector<uint32_t> adaptive_widths, adaptive_depths;
 
@@ -44,9 +55,12 @@ struct LayerNormWeights {
 };
 
 struct BertLayer {
-  Linear query, key, value, output;
+  Product query, key, value, output;
+  ActivationQuantizer operands[4];  // query, key, value, attention weights; used if config.quantize_operands
+  Ghost attention_ghost;
   LayerNormWeights attention_norm;
-  Linear up, down;
+  Product up, down;
+  Ghost ffn_ghost;
   LayerNormWeights ffn_norm;
 };
 
@@ -59,6 +73,8 @@ struct BertWorkspace {
   std::vector<float> ffn;        // (tokens, ffn)
   std::vector<float> attention;  // scratch of the attention kernel
   std::vector<float> pooled;     // (hidden)
+  std::vector<float> second;     // of products whose halves quantize their input differently
+  std::vector<float> neighbour;  // scratch of ghost features
   ActivationBuffer activations;
 };
 
@@ -77,16 +93,21 @@ class BertEncoder {
   const float* Pool(BertWorkspace& workspace) const;
 
  private:
+  static Result<BertLayer> LoadLayer(const BertConfig& config, const std::string& prefix, TensorReader& reader);
   Status Narrow(const SubNetwork& part);
   void Embed(const int32_t* ids, int tokens, BertWorkspace& workspace) const;
+  void Project(const BertLayer& layer, int tokens, BertWorkspace& workspace) const;
+  size_t QuantizedAttentionScratch(int tokens) const;
+  void AttendQuantized(const BertLayer& layer, int tokens, BertWorkspace& workspace) const;
   void Attend(const BertLayer& layer, int tokens, BertWorkspace& workspace) const;
   void FeedForward(const BertLayer& layer, int tokens, BertWorkspace& workspace) const;
 
   BertConfig config_;
   Embedding word_, position_, token_type_;
   LayerNormWeights embedding_norm_;
+  std::vector<float> relative_;  // (2 max_relative_position + 1, head_size)
   std::vector<BertLayer> layers_;
-  Linear pooler_;
+  Product pooler_;
 };
 
 }  // namespace sottovoce

@@ -42,7 +42,7 @@ Status BertEncoder::Narrow(const SubNetwork& part) {
   for (int i = 0; i < kept; ++i) {
     const int from = std::min(c.num_layers - 1, static_cast<int>(static_cast<double>(i) / part.depth));
     BertLayer layer = std::move(layers_[static_cast<size_t>(from)]);
-    for (Linear* product : {&layer.query, &layer.key, &layer.value}) *product = product->Cut(qkv, c.hidden_size);
+    for (Product* product : {&layer.query, &layer.key, &layer.value}) *product = product->Cut(qkv, c.hidden_size);
     layer.output = layer.output.Cut(c.hidden_size, qkv);
     layer.up = layer.up.Cut(ffn, c.hidden_size);
     layer.down = layer.down.Cut(c.hidden_size, ffn);

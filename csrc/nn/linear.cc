@@ -21,6 +21,18 @@ QuantizedRows ActivationBuffer::Quantize(const float* x, int rows, int cols, siz
   return Quantized(rows, cols);
 }
 
+QuantizedRows ActivationBuffer::Quantize(const float* x, int rows, int cols, size_t x_stride,
+                                         const ActivationQuantizer& quantizer) {
+  if (quantizer.plain()) return Quantize(x, rows, cols, x_stride, quantizer.high, quantizer.granularity);
+  Reserve(rows, cols);
+  if (offset_.size() < static_cast<size_t>(rows)) offset_.resize(static_cast<size_t>(rows));
+  QuantizeRowsBy(quantizer, x, rows, cols, x_stride, data_.data(), scale_.data(), sum_.data(), offset_.data());
+  QuantizedRows quantized = Quantized(rows, cols);
+  quantized.bits = quantizer.top <= 7 ? 4 : 8;
+  if (!quantizer.symmetric) quantized.offset = offset_.data();
+  return quantized;
+}
+
 void ActivationBuffer::QuantizeAt(int at, const float* x, int rows, int cols, size_t x_stride) {
   const size_t row = static_cast<size_t>(at);
   QuantizeRows(x, rows, cols, x_stride, 0.0f, Granularity::kPerToken, data_.data() + row * QuantizedStride(cols),
@@ -109,20 +121,31 @@ void Linear::Forward(const float* x, int num_rows, size_t x_stride, const Activa
                    y_stride);
 }
 
-void Linear::ForwardQuantized(const QuantizedRows& x, float* y, size_t y_stride) const {
+void Linear::ForwardQuantized(const QuantizedRows& x, const float* bias, float* y, size_t y_stride) const {
   if (type_ == WeightType::kQ2) {
-    GemmQd8Q2(x, {static_cast<const uint8_t*>(weights_), scale_.data(), rows_, cols_}, bias_, y, y_stride);
+    GemmQd8Q2(x, {static_cast<const uint8_t*>(weights_), scale_.data(), rows_, cols_}, bias, y, y_stride);
   } else if (type_ == WeightType::kQ1) {
     GemmQd8Q1(x,
               {{static_cast<const uint8_t*>(weights_), static_cast<const uint8_t*>(weights_2_)},
                {scale_.data(), scale_2_.data()},
-               weights_2_ != nullptr ? 2 : 1,
+               halves(),
                rows_,
                cols_},
-              bias_, y, y_stride);
+              bias, y, y_stride);
   } else {
-    GemmQd8Q8(x, {static_cast<const int8_t*>(weights_), scale_.data(), rows_, cols_}, bias_, y, y_stride);
+    GemmQd8Q8(x, {static_cast<const int8_t*>(weights_), scale_.data(), rows_, cols_}, bias, y, y_stride);
   }
+}
+
+void Linear::ForwardHalf(int half, const QuantizedRows& x, float* y, size_t y_stride) const {
+  if (halves() == 1) {
+    ForwardQuantized(x, nullptr, y, y_stride);
+    return;
+  }
+  const void* panels = half == 0 ? weights_ : weights_2_;
+  const float* scale = half == 0 ? scale_.data() : scale_2_.data();
+  GemmQd8Q1(x, {{static_cast<const uint8_t*>(panels), nullptr}, {scale, nullptr}, 1, rows_, cols_}, nullptr, y,
+            y_stride);
 }
 
 }  // namespace sottovoce

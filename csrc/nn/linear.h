@@ -14,6 +14,8 @@ class ActivationBuffer {
  public:
   // x: (rows, cols), x_stride floats between rows. The view is valid until the next call.
   QuantizedRows Quantize(const float* x, int rows, int cols, size_t x_stride, float clip, Granularity granularity);
+  // By any quantizer, with an offset a row when it is not symmetric.
+  QuantizedRows Quantize(const float* x, int rows, int cols, size_t x_stride, const ActivationQuantizer& quantizer);
   // The same into rows `at` onwards, for a product whose rows come from several places: Reserve() first, QuantizeAt()
   // each place with the same cols, then Quantized() for the view of all.
   void QuantizeAt(int at, const float* x, int rows, int cols, size_t x_stride);
@@ -22,7 +24,7 @@ class ActivationBuffer {
 
  private:
   std::vector<int8_t> data_;
-  std::vector<float> scale_;
+  std::vector<float> scale_, offset_;
   std::vector<int32_t> sum_;
 };
 
@@ -51,6 +53,8 @@ class Linear {
 
   WeightType weight_type() const { return type_; }
   bool quantized() const { return type_ != WeightType::kF32; }
+  int halves() const { return weights_2_ != nullptr ? 2 : 1; }
+  const float* bias() const { return bias_; }  // (rows), or null
   int rows() const { return rows_; }
   int cols() const { return cols_; }
 
@@ -59,7 +63,14 @@ class Linear {
                ActivationBuffer& buffer, float* y, size_t y_stride) const;
 
   // The same on an input that is quantized already, so that several products can share it. Packed types only.
-  void ForwardQuantized(const QuantizedRows& x, float* y, size_t y_stride) const;
+  void ForwardQuantized(const QuantizedRows& x, float* y, size_t y_stride) const {
+    ForwardQuantized(x, bias_, y, y_stride);
+  }
+  // With another bias: (rows), or null for none.
+  void ForwardQuantized(const QuantizedRows& x, const float* bias, float* y, size_t y_stride) const;
+
+  // The product of one half of the weights, without bias. Packed types only.
+  void ForwardHalf(int half, const QuantizedRows& x, float* y, size_t y_stride) const;
 
  private:
   WeightType type_ = WeightType::kF32;

@@ -2,8 +2,7 @@
 
 CHECKPOINT is a directory that `sottovoce-export train` wrote, or one of the BERT family with an intent head: BERT, MiniLM,
 TinyBERT, TernaryBERT, BinaryBERT, DynaBERT, AutoTinyBERT, NEZHA (docs/importers.md; `sottovoce-export inspect` says what a
-checkpoint is). A model that the runtime cannot run yet is refused and nothing is written. Weights are stored as the model was
-trained for; another choice quantizes them now, which costs accuracy.
+checkpoint is). Weights are stored as the model was trained for; another choice quantizes them now, which costs accuracy.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from sottovoce.errors import InvalidInputError, UnsupportedError
+from sottovoce.errors import InvalidInputError
 from sottovoce.export.import_options import add_arguments as add_import_arguments
 from sottovoce.export.import_options import from_arguments as import_options
 
@@ -31,16 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="the artifact's name (default: the checkpoint's)")
     parser.add_argument("--license", metavar="SPDX", help="the licence of the weights (default: the checkpoint's)")
-    parser.add_argument(
-        "--approximate", action="store_true", help="write a model that the runtime can only run with other answers, too"
-    )
     add_import_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Convert and print one line."""
     from sottovoce.export import importers
-    from sottovoce.export.spec_bert import WEIGHTS_BY_NAME, approximations, require_runtime
+    from sottovoce.export.spec_bert import WEIGHTS_BY_NAME
     from sottovoce.export.writers import WRITERS
 
     output = Path(options.output)
@@ -48,12 +44,6 @@ def run(options: argparse.Namespace) -> int:
         raise InvalidInputError(f"{output}: wanted a file to write, found a directory")
     imported = importers.load(options.checkpoint, import_options(options))
     spec = imported.spec
-    require_runtime(spec.metadata, str(options.checkpoint))
-    departures = approximations(spec.metadata)
-    if departures and not options.approximate:
-        raise UnsupportedError(
-            f"{options.checkpoint}: {'; '.join(departures)}, so its answers would differ; --approximate writes it all the same"
-        )
     trained = spec.weights.get("encoder", "f32")
     weights = None
     if options.weights and options.weights != trained:
@@ -67,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     changes = {"name": options.name, "license": options.license or provenance.license or "unspecified"}
     provenance = dataclasses.replace(provenance, **{key: value for key, value in changes.items() if value})
     size = WRITERS[options.to](spec, output, provenance, weights)
-    for note in (*imported.notes, *departures):
+    for note in imported.notes:
         print(f"sottovoce-export: note: {note}", file=sys.stderr)
     print(f"{output}: {provenance.name}, {size / 1e6:.2f} MB, {_summary(spec.metadata, weights or spec.weights)}")
     return 0

@@ -26,7 +26,7 @@ def write_spec(
             binary weights can only be stored so.
     Raises:
         DataError: the Spec does not hold what its architecture wants; InvalidInputError: it cannot be an artifact, for one
-        because it has no intent head; UnsupportedError: the runtime cannot run it yet; InputOutputError: the file system
+        because it has no intent head; UnsupportedError: the runtime has no kernel for it; InputOutputError: the file system
         refused. Nothing is written then.
     """
     source = provenance.source or provenance.name
@@ -34,14 +34,17 @@ def write_spec(
         raise InvalidInputError(f"{source}: {spec.architecture} serves as a teacher only; it has no artifact")
     spec.validate(source)
     if spec.architecture == spec_bert.ARCHITECTURE:
-        spec_bert.require_runtime(spec.metadata, source)
         spec = _with_heads(spec, source)
     kinds = spec.weights if weights is None else weights
     for family, kind in spec.weights.items():
         if kind == "split" and kinds.get(family) != "split":
             raise InvalidInputError(f"{source}: its {family} weights are two binary halves; wanted them stored so")
+    metadata = dict(spec.metadata)
+    if spec.architecture == spec_bert.ARCHITECTURE:
+        spec_bert.require_runtime(metadata, kinds, source)
+        metadata["sottovoce.required_features"] = spec_bert.required_features(metadata)
     parts = {entry.name: _part(entry, spec.arrays, kinds.get(entry.family, "f32")) for entry in spec.entries()}
-    return write_gguf(path, spec.architecture, spec.metadata, parts, provenance)
+    return write_gguf(path, spec.architecture, metadata, parts, provenance)
 
 
 def _part(entry: Entry, arrays: Mapping[str, Array], weights: str) -> Product | Embedding | Array:

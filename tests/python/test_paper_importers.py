@@ -112,26 +112,25 @@ def test_ternarybert_is_quantized_again_from_its_shadow_weights(tmp_path: Path) 
     metadata = spec.metadata
     assert (metadata["bert.activation_granularity"], metadata["bert.activation_clip"]) == ("tensor", 2.5)
     assert (metadata["bert.attention_quantizer"], metadata["bert.attention_clip"]) == ("dynamic", 2.5)
-    assert required_features(metadata) == []
+    assert required_features(metadata) == ["attention_operands"]
 
 
-def test_ternarybert_runs_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ternarybert_runs_packed(tmp_path: Path) -> None:
     tensors = generate.ternary_bert(tmp_path / "c")
-    assert main(["convert", str(tmp_path / "c"), "-o", str(tmp_path / "a.gguf")]) == 2
-    assert "stay float in this runtime" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["c"]
-    found = converted(tmp_path / "c", tmp_path, "--approximate")
-    assert "note: query, key, value and attention weights" in capsys.readouterr().err
-    # The same but for the last bits, and for an activation that sits at a rounding tie.
+    found = converted(tmp_path / "c", tmp_path)
+    paper = network(tmp_path / "c", tensors, family="ternary")
+    assert agrees(found, reference(paper))
+    paper.half_scales = False
+    assert (found.argmax(1) == reference(paper).argmax(1)).mean() >= 0.95
+    # Without its attention quantizers the network answers otherwise.
     floats = network(tmp_path / "c", tensors, family="ternary", quantize_operands=False)
-    assert agrees(found, reference(floats))
-    floats.half_scales = False
-    assert (found.argmax(1) == reference(floats).argmax(1)).mean() >= 0.95
+    assert not agrees(found, reference(floats))
 
 
 def agrees(found: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> bool:
-    """True when nearly all probabilities are equal; one in twenty utterances may meet a rounding tie."""
-    return bool((np.abs(found - wanted).max(1) < 1e-4).mean() >= 0.95)
+    """True when decisions are equal, and nearly all probabilities; one in twenty utterances may meet a rounding tie."""
+    same = (found.argmax(1) == wanted.argmax(1)).mean()
+    return bool(same >= 0.995 and (np.abs(found - wanted).max(1) < 1e-4).mean() >= 0.95)
 
 
 def test_the_quant_directory_of_ternarybert_is_refused(tmp_path: Path) -> None:
@@ -142,9 +141,7 @@ def test_the_quant_directory_of_ternarybert_is_refused(tmp_path: Path) -> None:
         importers.load(tmp_path / "out" / "quant")
 
 
-def test_clips_that_differ_are_kept_and_refused_by_the_runtime(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_clips_that_differ_are_kept(tmp_path: Path) -> None:
     tensors = generate.ternary_bert(tmp_path / "c")
     tensors["bert.pooler.dense.act_clip_val"] = torch.tensor([-1.0, 2.0])
     tensors["bert.pooler.dense.weight_clip_val"] = torch.tensor([-0.1, 0.1])
@@ -154,9 +151,8 @@ def test_clips_that_differ_are_kept_and_refused_by_the_runtime(
     assert spec.arrays["pooler.input_clip"].tolist() == [-1.0, 2.0]
     assert spec.arrays["layer.0.ffn.up.input_clip"].tolist() == [-2.5, 2.5]
     assert np.abs(spec.arrays["pooler.weight"]).max() <= np.float32(0.1)
-    assert main(["convert", str(tmp_path / "c"), "-o", str(tmp_path / "a.gguf")]) == 2
-    assert "this runtime cannot run it yet; it lacks a clip of its own" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+    found = converted(tmp_path / "c", tmp_path)
+    assert agrees(found, reference(network(tmp_path / "c", tensors, family="ternary")))
 
 
 def vocabulary(tmp_path: Path) -> ImportOptions:
@@ -167,7 +163,7 @@ def vocabulary(tmp_path: Path) -> ImportOptions:
 
 
 @pytest.mark.parametrize("method", ["uniform", "lsq"])
-def test_binarybert_halves(tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_binarybert_halves(tmp_path: Path, method: str) -> None:
     tensors = generate.binary_bert(tmp_path / "c", method=method, bits=8 if method == "uniform" else 4)
     options = ImportOptions(vocabulary=vocabulary(tmp_path).vocabulary)
     spec = importers.load(tmp_path / "c", options).spec
@@ -187,18 +183,23 @@ def test_binarybert_halves(tmp_path: Path, method: str, capsys: pytest.CaptureFi
     assert np.allclose(spec.arrays[f"layer.0.ffn.up.{name}"], clips)
     operand = "operand_clip" if method == "uniform" else "operand_step"
     assert spec.arrays[f"layer.1.attention.{operand}"].shape == ((8,) if method == "uniform" else (4,))
-    flags = ["--vocab", str(options.vocabulary)]
-    assert main(["convert", str(tmp_path / "c"), "-o", str(tmp_path / "a.gguf"), *flags]) == 2
-    printed = capsys.readouterr().err
-    assert "from their minimum to their maximum" in printed
-    assert ("4-bit activations" in printed) == (method == "lsq")
-    assert not list(tmp_path.glob("*.gguf"))
+    wanted_features = {"asymmetric_activations", "attention_operands"}
+    wanted_features |= {"learned_clips"} if method == "uniform" else {"learned_steps", "4_bit_activations"}
+    assert set(required_features(metadata)) == wanted_features
+
+
+# Not LSQ at 8 bits, which the paper does not use either: random steps make attention a lattice full of rounding ties.
+@pytest.mark.parametrize(("method", "bits"), [("uniform", 8), ("uniform", 4), ("lsq", 4)])
+def test_binarybert_runs_packed(tmp_path: Path, method: str, bits: int) -> None:
+    tensors = generate.binary_bert(tmp_path / "c", method=method, bits=bits)
+    found = converted(tmp_path / "c", tmp_path, "--vocab", str(vocabulary(tmp_path).vocabulary))
+    assert agrees(found, reference(network(tmp_path / "c", tensors, family="binary")))
 
 
 def test_binarybert_before_its_clips_moved_runs_packed(tmp_path: Path) -> None:
     tensors = generate.binary_bert(tmp_path / "c", learned=False)
-    found = converted(tmp_path / "c", tmp_path, "--approximate", "--vocab", str(vocabulary(tmp_path).vocabulary))
-    assert agrees(found, reference(network(tmp_path / "c", tensors, family="binary", quantize_operands=False)))
+    found = converted(tmp_path / "c", tmp_path, "--vocab", str(vocabulary(tmp_path).vocabulary))
+    assert agrees(found, reference(network(tmp_path / "c", tensors, family="binary")))
 
 
 def test_the_ternary_stage_of_binarybert(tmp_path: Path) -> None:
@@ -211,8 +212,8 @@ def test_the_ternary_stage_of_binarybert(tmp_path: Path) -> None:
     del config["dyna_hidden_size"]  # its code sets it nowhere
     (tmp_path / "c" / "config.json").write_text(json.dumps(config))
     assert importers.load(tmp_path / "c", vocabulary_only(tmp_path)).spec.metadata == spec.metadata
-    found = converted(tmp_path / "c", tmp_path, "--approximate", "--vocab", str(tmp_path / "vocab.txt"))
-    assert agrees(found, reference(network(tmp_path / "c", tensors, family="binary", quantize_operands=False)))
+    found = converted(tmp_path / "c", tmp_path, "--vocab", str(tmp_path / "vocab.txt"))
+    assert agrees(found, reference(network(tmp_path / "c", tensors, family="binary")))
 
 
 def vocabulary_only(tmp_path: Path) -> ImportOptions:
@@ -278,7 +279,7 @@ def test_an_extracted_model_needs_its_heads(tmp_path: Path) -> None:
     assert importers.load(file, vocabulary(tmp_path)).spec.metadata["bert.qkv_size"] == 69
 
 
-def test_nezha(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nezha(tmp_path: Path) -> None:
     tensors = generate.nezha(tmp_path / "c")
     spec = importers.load(tmp_path / "c").spec
     assert spec.metadata["bert.position"] == "relative"
@@ -289,12 +290,32 @@ def test_nezha(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     steps = torch.arange(12)
     rows = table[(steps[None, :] - steps[:, None]).clamp(-5, 5) + 5]
     assert torch.allclose(rows, network(tmp_path / "c", tensors).relative(12, 8), atol=1e-6)
-    assert main(["convert", str(tmp_path / "c"), "-o", str(tmp_path / "a.gguf")]) in (0, 2)
-    if not (tmp_path / "a.gguf").exists():
-        assert "it lacks positions that act inside attention" in capsys.readouterr().err
-        return
     found = converted(tmp_path / "c", tmp_path)
     assert np.abs(found - reference(network(tmp_path / "c", tensors))).max() < 1e-4
+
+
+def test_nezha_reads_chinese(tmp_path: Path) -> None:
+    tensors = generate.nezha(tmp_path / "c")
+    characters = "打开客厅的灯播放音乐北京明天气"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, "cd", "##s", "，", "##d", "！"]
+    assert len(pieces) == len(generate.PIECES)
+    (tmp_path / "c" / "vocab.txt").write_text("".join(piece + "\n" for piece in pieces), encoding="utf-8")
+    assert main(["convert", str(tmp_path / "c"), "-o", str(tmp_path / "a.gguf")]) == 0
+    parser = sottovoce.IntentParser.from_pretrained(tmp_path / "a.gguf")
+    paper = network(tmp_path / "c", tensors)
+    # Open the living room's light, play music (with a CD in it), Beijing's weather tomorrow; unknown characters; a full stop.
+    for text, split in (
+        ("打开客厅的灯", "打 开 客 厅 的 灯"),
+        ("播放CD音乐，音乐", "播 放 cd 音 乐 ， 音 乐"),
+        ("北京 明天的天气。", "北 京 明 天 的 天 气 [UNK]"),
+        ("打龍开", "打 [UNK] 开"),
+    ):
+        ids = [pieces.index(piece) for piece in ("[CLS]", *split.split(), "[SEP]")]
+        assert parser.tokenizer.encode(text).ids == ids
+        wanted = paper.logits(ids).softmax(-1).numpy()
+        result = parser.parse(text, top_k=3)
+        by_name = {intent.name: intent.score for intent in result.intents}
+        assert np.abs(np.array([by_name[name] for name in parser.intents]) - wanted).max() < 1e-4
 
 
 def test_joint_heads_of_the_papers(tmp_path: Path) -> None:

@@ -6,6 +6,11 @@
 
 namespace sottovoce {
 
+// How quantize_from counts.
+struct CodeRange {
+  float low, high, base, inverse, bottom, levels, below;
+};
+
 struct ElementwiseKernels {
   void (*gelu)(const float* x, size_t n, float* y);
   void (*relu)(const float* x, size_t n, float* y);
@@ -18,6 +23,11 @@ struct ElementwiseKernels {
   // room for n bytes. `quantize_clipped` limits x to [-clip, clip] first, `quantize` leaves clip unread.
   int32_t (*quantize)(const float* x, size_t n, float clip, float inverse, int8_t* q);
   int32_t (*quantize_clipped)(const float* x, size_t n, float clip, float inverse, int8_t* q);
+  // The smallest and the largest of n finite values; +infinity and -infinity when n is 0.
+  void (*range)(const float* x, size_t n, float* least, float* most);
+  // q[i] = round_half_even(clamp((clamp(x[i], low, high) - base) * inverse, bottom, levels)) - below for finite x;
+  // returns the sum of q. bottom and levels are whole numbers.
+  int32_t (*quantize_from)(const float* x, size_t n, const struct CodeRange* range, int8_t* q);
 };
 
 #define SV_ELEMENTWISE_KERNELS(isa, table) extern const ElementwiseKernels table;

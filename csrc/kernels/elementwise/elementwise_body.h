@@ -2,6 +2,7 @@
 // SV_ELEMENTWISE_TABLE.
 #pragma once
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/elementwise/elementwise.h"
@@ -109,36 +110,76 @@ float GeluMaxAbs(const float* x, size_t n, float* y) {
   return FloatOfBits(ReduceMaxInt(MaxInt(m0, m1)));
 }
 
+// q[i] = code_of(x[i]) as bytes; returns their sum.
+template <typename CodeOf>
+int32_t StoreCodes(const float* x, size_t n, int8_t* q, const CodeOf& code_of) {
+  VecI sum = ZeroInt();
+  size_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    sum = StoreInt8x4(q + i, code_of(Load(x + i)), code_of(Load(x + i + kLanes)), code_of(Load(x + i + 2 * kLanes)),
+                      code_of(Load(x + i + 3 * kLanes)), sum);
+  }
+  for (; i + kLanes <= n; i += kLanes) {
+    const VecI value = code_of(Load(x + i));
+    StoreInt8(q + i, value);
+    sum = AddInt(sum, value);
+  }
+  int32_t total = ReduceAddInt(sum);
+  const int rest = static_cast<int>(n - i);
+  if (rest > 0) {
+    int8_t bytes[kLanes];
+    StoreInt8(bytes, code_of(LoadPartial(x + i, rest)));
+    for (int j = 0; j < rest; ++j) total += q[i + j] = bytes[j];
+  }
+  return total;
+}
+
 // The order of the float steps is fixed: every ISA and the torch reference agree on each integer.
 template <bool kClip>
 int32_t Quantize(const float* x, size_t n, float clip, float inverse, int8_t* q) {
   const VecF high = Set(clip), low = Set(-clip), factor = Set(inverse);
-  const auto quantized = [&](VecF value) { return ToInt(Mul(kClip ? Min(high, Max(low, value)) : value, factor)); };
-  VecI sum = ZeroInt();
+  return StoreCodes(x, n, q,
+                    [&](VecF value) { return ToInt(Mul(kClip ? Min(high, Max(low, value)) : value, factor)); });
+}
+
+int32_t QuantizeFrom(const float* x, size_t n, const CodeRange* range, int8_t* q) {
+  const VecF low = Set(range->low), high = Set(range->high), base = Set(range->base), inverse = Set(range->inverse);
+  const VecF bottom = Set(range->bottom), levels = Set(range->levels), below = Set(range->below);
+  const VecF rounder = Set(kRounder);
+  return StoreCodes(x, n, q, [&](VecF value) {
+    const VecF counted = Mul(Sub(Min(high, Max(low, value)), base), inverse);
+    // Rounded before the shift: the difference of a fraction would be inexact and could turn into a tie.
+    const VecF whole = Sub(Add(Min(levels, Max(bottom, counted)), rounder), rounder);
+    return ToInt(Sub(whole, below));
+  });
+}
+
+void Range(const float* x, size_t n, float* least, float* most) {
+  VecF smallest = Set(INFINITY), largest = Set(-INFINITY);
   size_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-    sum = StoreInt8x4(q + i, quantized(Load(x + i)), quantized(Load(x + i + kLanes)),
-                      quantized(Load(x + i + 2 * kLanes)), quantized(Load(x + i + 3 * kLanes)), sum);
-  }
   for (; i + kLanes <= n; i += kLanes) {
-    const VecI value = quantized(Load(x + i));
-    StoreInt8(q + i, value);
-    sum = AddInt(sum, value);
+    const VecF value = Load(x + i);
+    smallest = Min(smallest, value);
+    largest = Max(largest, value);
   }
-  const int rest = static_cast<int>(n - i);
-  if (rest > 0) {
-    int8_t bytes[kLanes];
-    const VecI value = quantized(LoadPartial(x + i, rest));
-    StoreInt8(bytes, value);
-    for (int j = 0; j < rest; ++j) q[i + j] = bytes[j];
-    sum = AddInt(sum, value);
+  float low[kLanes], high[kLanes];
+  Store(low, smallest);
+  Store(high, largest);
+  *least = low[0];
+  *most = high[0];
+  for (int j = 1; j < kLanes; ++j) {
+    *least = low[j] < *least ? low[j] : *least;
+    *most = high[j] > *most ? high[j] : *most;
   }
-  return ReduceAddInt(sum);
+  for (; i < n; ++i) {
+    *least = x[i] < *least ? x[i] : *least;
+    *most = x[i] > *most ? x[i] : *most;
+  }
 }
 
 }  // namespace
 
-const ElementwiseKernels SV_ELEMENTWISE_TABLE = {Map<GeluVec>, Map<ReluVec>,    Map<TanhVec>,  MaxAbs,
-                                                 GeluMaxAbs,   Quantize<false>, Quantize<true>};
+const ElementwiseKernels SV_ELEMENTWISE_TABLE = {Map<GeluVec>,    Map<ReluVec>,   Map<TanhVec>, MaxAbs,      GeluMaxAbs,
+                                                 Quantize<false>, Quantize<true>, Range,        QuantizeFrom};
 
 }  // namespace sottovoce

@@ -10,6 +10,8 @@ namespace sottovoce {
 // As the functions of the same name in vector_ops.h, with the kernels given.
 void QuantizeRowsWith(const ElementwiseKernels& kernels, const float* x, int rows, int cols, size_t x_stride,
                       float clip, Granularity granularity, int8_t* data, float* scale, int32_t* sum);
+void QuantizeRowsByWith(const ElementwiseKernels& kernels, const ActivationQuantizer& quantizer, const float* x,
+                        int rows, int cols, size_t x_stride, int8_t* data, float* scale, int32_t* sum, float* offset);
 void GeluQuantizeRowsWith(const ElementwiseKernels& kernels, float* x, int rows, int cols, size_t x_stride, float clip,
                           Granularity granularity, int8_t* data, float* scale, int32_t* sum);
 void LayerNormQuantizeRowsWith(const ElementwiseKernels& kernels, const NormalizeKernels& normalize, const float* x,

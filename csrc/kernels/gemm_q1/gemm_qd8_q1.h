@@ -5,7 +5,7 @@
 
 namespace sottovoce {
 
-#define SV_GEMM_KERNEL(isa, max_rows, max_cols, function) \
+#define SV_GEMM_KERNEL(isa, max_rows, max_cols, bits, needs, function) \
   void function(const QuantizedRows& a, const MatrixQ1& w, const float* bias, float* y, size_t y_stride);
 #include "kernels/gemm_q1/kernels.inc"
 #undef SV_GEMM_KERNEL

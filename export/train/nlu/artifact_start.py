@@ -18,9 +18,14 @@ from sottovoce.export.spec_bert import ARCHITECTURE
 from sottovoce.export.train.nlu.checkpoint import UNCASED_TOKENIZER, Checkpoint
 from sottovoce.export.train.nlu.tokenization import WordTokenizer, word_tokenizer
 
+_LEARNED = (".input_clip", ".input_step", ".operand_clip", ".operand_step")
+
 
 def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """Return an intent parser's artifact as a checkpoint of float32 weights, as the runtime sees them."""
+    """Return an intent parser's artifact as a checkpoint of float32 weights, as the runtime sees them.
+
+    Learned activation quantizers stay behind: float products have none.
+    """
     stored = ArtifactWeights(path)
     metadata = stored.metadata
     architecture = metadata.get("general.architecture")
@@ -32,6 +37,8 @@ def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         if entry.kind == "bytes":
             pieces = stored.bytes(entry.name).decode("utf-8").split("\n")
             pieces = pieces[:-1] if pieces[-1] == "" else pieces
+        elif entry.kind == "vector" and entry.name.endswith(_LEARNED):
+            continue
         elif entry.kind == "vector":
             weights[entry.name] = torch.from_numpy(stored.plain(entry.name).reshape(entry.shape).copy())
         else:
@@ -60,6 +67,8 @@ def _config(metadata: Mapping[str, Any]) -> BertConfig:
         "layer_norm_epsilon hidden_activation pooler_activation activation_granularity activation_clip"
     ).split()
     values = {name: metadata[f"bert.{name}"] for name in names}
+    variants = ("position", "max_relative_position", "ghost_features")
+    values |= {name: metadata[f"bert.{name}"] for name in variants if f"bert.{name}" in metadata}
     return BertConfig(**values, num_intents=len(metadata["intent.labels"]), num_slots=len(metadata["slot.labels"]))
 
 

@@ -35,6 +35,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "nlu", help="parser.parse, one thread", description="Print the latency of IntentParser.parse, one thread."
     )
     nlu.add_argument("--model", default=DEFAULT_MODEL, help="bundled name or file (default: %(default)s)")
+    nlu.add_argument("--width", type=float, default=1.0, help="share of heads and neurons of an adaptive model")
+    nlu.add_argument("--depth", type=float, default=1.0, help="share of layers of an adaptive model")
     nlu.add_argument("--runs", type=positive_int, default=500, metavar="N", help="calls per length (default: 500)")
     nlu.add_argument("--json", action="store_true", help="print one JSON object")
     nlu.set_defaults(run=run)
@@ -58,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from sottovoce import _native
     from sottovoce.intent_parser import IntentParser
 
-    parser = IntentParser.from_pretrained(options.model)
+    parser = IntentParser.from_pretrained(options.model, width=options.width, depth=options.depth)
     rows = []
     for pieces in (8, 16, 32):
         text = utterance_of(parser, pieces)
@@ -73,9 +75,11 @@ def run(options: argparse.Namespace) -> int:
         median, p95 = times[len(times) // 2], times[min(len(times) - 1, len(times) * 95 // 100)]
         rows.append({"pieces": pieces, "median_us": round(median, 1), "p95_us": round(p95, 1)})
     if options.json:
-        print(json.dumps({"model": options.model, "isa": _native.active_isa(), "threads": 1, "rows": rows}))
+        shares = {"width": options.width, "depth": options.depth}
+        print(json.dumps({"model": options.model, **shares, "isa": _native.active_isa(), "threads": 1, "rows": rows}))
         return 0
-    print(f"{options.model}, {_native.active_isa()}, one thread, {options.runs} calls a row")
+    part = "" if (options.width, options.depth) == (1, 1) else f", width {options.width:g}, depth {options.depth:g}"
+    print(f"{options.model}{part}, {_native.active_isa()}, one thread, {options.runs} calls a row")
     for row in rows:
         print(f"  {row['pieces']:3} pieces   median {row['median_us']:8.1f} us   95 % {row['p95_us']:8.1f} us")
     return 0

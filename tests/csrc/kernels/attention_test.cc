@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/guarded_buffer.h"
@@ -11,11 +12,18 @@ namespace {
 
 struct Shape {
   int tokens, heads, head_size;
+  int most_relative = 0;  // 0: no relative positions
   size_t width() const { return static_cast<size_t>(heads) * static_cast<size_t>(head_size); }
 };
 
 std::vector<double> Reference(const Shape& s, const float* q, const float* k, const float* v, size_t stride,
-                              double scale) {
+                              double scale, const float* table) {
+  const auto position = [&](size_t i, size_t j, size_t d) {
+    if (s.most_relative == 0) return 0.0;
+    const int most = s.most_relative, distance = static_cast<int>(j) - static_cast<int>(i);
+    const size_t row = static_cast<size_t>(std::max(-most, std::min(most, distance)) + most);
+    return static_cast<double>(table[row * static_cast<size_t>(s.head_size) + d]);
+  };
   const size_t tokens = static_cast<size_t>(s.tokens), size = static_cast<size_t>(s.head_size);
   std::vector<double> y(tokens * s.width()), p(tokens);
   for (size_t h = 0; h < static_cast<size_t>(s.heads); ++h) {
@@ -24,7 +32,8 @@ std::vector<double> Reference(const Shape& s, const float* q, const float* k, co
       for (size_t j = 0; j < tokens; ++j) {
         p[j] = 0.0;
         for (size_t d = 0; d < size; ++d) {
-          p[j] += static_cast<double>(q[i * stride + h * size + d]) * static_cast<double>(k[j * stride + h * size + d]);
+          p[j] += static_cast<double>(q[i * stride + h * size + d]) *
+                  (static_cast<double>(k[j * stride + h * size + d]) + position(i, j, d));
         }
         p[j] *= scale;
         largest = std::fmax(largest, p[j]);
@@ -32,7 +41,8 @@ std::vector<double> Reference(const Shape& s, const float* q, const float* k, co
       for (double& value : p) sum += value = std::exp(value - largest);
       for (size_t j = 0; j < tokens; ++j) {
         for (size_t d = 0; d < size; ++d) {
-          y[i * s.width() + h * size + d] += p[j] / sum * static_cast<double>(v[j * stride + h * size + d]);
+          y[i * s.width() + h * size + d] +=
+              p[j] / sum * (static_cast<double>(v[j * stride + h * size + d]) + position(i, j, d));
         }
       }
     }
@@ -48,12 +58,16 @@ double RunShape(const AttentionKernels& kernels, const Shape& s, float deviation
   q.Fill(NormalFloats(q.size(), deviation, 1));
   k.Fill(NormalFloats(k.size(), deviation, 2));
   v.Fill(NormalFloats(v.size(), 1.0f, 3));
-  GuardedBuffer<float> scratch(AttentionScratch(s.tokens, s.head_size));
+  const size_t rows = s.most_relative > 0 ? 2 * static_cast<size_t>(s.most_relative) + 1 : 0;
+  GuardedBuffer<float> table(rows * static_cast<size_t>(s.head_size));
+  table.Fill(NormalFloats(table.size(), 1.0f, 4));
+  GuardedBuffer<float> scratch(AttentionScratch(s.tokens, s.head_size, s.most_relative));
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_size));
-  kernels.attention(q.data(), k.data(), v.data(), stride, s.tokens, s.heads, s.head_size, scale, y.data(), y_stride,
-                    scratch.data());
+  kernels.attention(q.data(), k.data(), v.data(), stride, s.tokens, s.heads, s.head_size, scale,
+                    {rows > 0 ? table.data() : nullptr, s.most_relative}, y.data(), y_stride, scratch.data());
   *intact &= q.Intact() && k.Intact() && v.Intact() && y.Intact() && scratch.Intact();
-  const std::vector<double> want = Reference(s, q.data(), k.data(), v.data(), stride, static_cast<double>(scale));
+  const std::vector<double> want =
+      Reference(s, q.data(), k.data(), v.data(), stride, static_cast<double>(scale), table.data());
   double worst = 0.0;
   for (size_t i = 0; i < tokens; ++i) {
     for (size_t c = 0; c < s.width(); ++c) {
@@ -90,6 +104,24 @@ TEST_CASE("attention is within 1e-5 of float64 for every length and awkward head
   }
 }
 
+TEST_CASE("relative positions act on keys and values, clipped at the farthest distance") {
+  for (const auto& row : AttentionRows()) {
+    if (!CpuSupports(row.isa)) continue;
+    const std::string isa = IsaName(row.isa);
+    CAPTURE(isa);
+    double worst = 0.0;
+    bool intact = true;
+    for (int tokens : {1, 2, 7, 15, 16, 17, 33, 64, 70}) {
+      for (int most : {1, 5, 16, 64, 127}) {
+        worst = std::fmax(worst, RunShape(*row.kernels, {tokens, 2, 24 + tokens % 5, most}, 0.7f, &intact));
+      }
+    }
+    worst = std::fmax(worst, RunShape(*row.kernels, {300, 1, 64, 64}, 0.7f, &intact));
+    CHECK(worst <= 1e-5);
+    CHECK(intact);
+  }
+}
+
 TEST_CASE("a token's result does not depend on its place in the block") {
   for (const auto& row : AttentionRows()) {
     if (!CpuSupports(row.isa)) continue;
@@ -103,8 +135,8 @@ TEST_CASE("a token's result does not depend on its place in the block") {
                                v = NormalFloats(count * width, 1.0f, 6);
       for (size_t i = 0; i < count; ++i)
         std::copy(one.begin(), one.end(), q.begin() + static_cast<ptrdiff_t>(i * width));
-      row.kernels->attention(q.data(), k.data(), v.data(), width, tokens, s.heads, s.head_size, 0.2f, y.data(), width,
-                             scratch.data());
+      row.kernels->attention(q.data(), k.data(), v.data(), width, tokens, s.heads, s.head_size, 0.2f, {}, y.data(),
+                             width, scratch.data());
       bool equal = true;
       for (size_t i = 1; i < count; ++i) equal &= SameBits(y.data(), y.data() + i * width, width);
       CHECK(equal);
@@ -120,7 +152,7 @@ TEST_CASE("Attention takes scratch at any alignment and repeats its bits") {
   std::vector<float> first(count), again(count);
   for (size_t offset = 0; offset < 17; ++offset) {
     GuardedBuffer<float> scratch(AttentionScratch(s.tokens, s.head_size), offset);
-    Attention(q.data(), k.data(), v.data(), width, s.tokens, s.heads, s.head_size, 0.2f, again.data(), width,
+    Attention(q.data(), k.data(), v.data(), width, s.tokens, s.heads, s.head_size, 0.2f, {}, again.data(), width,
               scratch.data());
     if (offset == 0) first = again;
     CHECK(first == again);

@@ -107,7 +107,7 @@ void Constrain(const Matrix&, std::vector<int8_t>*) {}
 template <typename Matrix>
 struct GemmCase {
   GemmCase(int rows, int outputs, int cols, int weight_limit, Values activation_values, Values weight_values,
-           uint64_t seed)
+           uint64_t seed, int bits = 8)
       : activations(static_cast<size_t>(rows) * QuantizedStride(cols)),
         scales(rows),
         sums(rows),
@@ -120,7 +120,10 @@ struct GemmCase {
     for (int r = 0; r < rows; ++r) {
       int32_t sum = 0;
       for (int c = 0; c < cols; ++c) {
-        const int8_t value = DrawValue(activation_values, 127, static_cast<size_t>(c), &random);
+        int8_t value = DrawValue(activation_values, bits == 4 ? 7 : 127, static_cast<size_t>(c), &random);
+        // Products with int8 weights alone do not take the lowest code.
+        if (value == -7 && bits == 4) value = -8;
+        if (value == -127 && bits == 8 && weight_limit == 1) value = -128;
         activations[r * stride + c] = value;
         sum += value;
       }
@@ -132,7 +135,7 @@ struct GemmCase {
       weight_scales[o] = static_cast<float>(random.Between(1, 1 << 20)) / 31e6f;
       bias[o] = static_cast<float>(random.Between(-1000, 1000)) / 333.0f;
     }
-    a = {activations.data(), scales.data(), sums.data(), rows, cols, stride};
+    a = {activations.data(), scales.data(), sums.data(), rows, cols, stride, bits};
     w.rows = outputs;
     w.cols = cols;
     Constrain(w, &weights);

@@ -34,12 +34,13 @@ template <typename Matrix>
 void CheckAllLengths(KernelTable<GemmKernel<Matrix>> kernels, int weight_limit) {
   std::set<std::string> ran;
   for (const GemmKernel<Matrix>& kernel : kernels) {
-    if (!CpuSupports(kernel.isa)) continue;
+    if (!kernel.usable()) continue;
     ran.insert(IsaName(kernel.isa));
     for (int cols = 0; cols <= 300; ++cols) {
       const int rows = 1 + cols * 7 % kernel.max_rows;
       const int outputs = 1 + cols * 11 % 37;
-      const GemmCase<Matrix> test(rows, outputs, cols, weight_limit, Values::kRandom, Values::kRandom, cols);
+      const GemmCase<Matrix> test(rows, outputs, cols, weight_limit, Values::kRandom, Values::kRandom, cols,
+                                  kernel.bits);
       CheckKernel(kernel, test, static_cast<size_t>(outputs) + cols % 5);
     }
   }
@@ -51,19 +52,22 @@ void CheckAllLengths(KernelTable<GemmKernel<Matrix>> kernels, int weight_limit) 
 // Every number of rows with every residue of outputs mod 16, and shapes of real models.
 template <typename Matrix>
 void CheckShapes(KernelTable<GemmKernel<Matrix>> kernels, int weight_limit) {
-  constexpr int kShapes[][2] = {{27, 312}, {1, 1200}, {0, 64}, {97, 276}, {40, 1054}, {33, 564}, {16, 4096}};
+  constexpr int kShapes[][2] = {{27, 312},  {1, 1200}, {0, 64},    {97, 276},
+                                {40, 1054}, {33, 564}, {16, 2048}, {16, 4096}};
   for (const GemmKernel<Matrix>& kernel : kernels) {
-    if (!CpuSupports(kernel.isa)) continue;
+    if (!kernel.usable()) continue;
     for (int rows = 1; rows <= kernel.max_rows; ++rows) {
       for (int outputs = 0; outputs <= 33; outputs += 1 + rows % 2) {
         const int cols = 1 + (rows * 13 + outputs * 5) % 47;
-        const GemmCase<Matrix> test(rows, outputs, cols, weight_limit, Values::kRandom, Values::kRandom, cols);
+        const GemmCase<Matrix> test(rows, outputs, cols, weight_limit, Values::kRandom, Values::kRandom, cols,
+                                    kernel.bits);
         CheckKernel(kernel, test, static_cast<size_t>(outputs) + 1 + outputs % 3);
       }
     }
     for (const int* shape : kShapes) {
+      if (shape[1] > kernel.max_cols) continue;
       const GemmCase<Matrix> test(kernel.max_rows, shape[0], shape[1], weight_limit, Values::kRandom, Values::kRandom,
-                                  7);
+                                  7, kernel.bits);
       CheckKernel(kernel, test, static_cast<size_t>(shape[0]) + 3);
     }
   }
@@ -74,16 +78,18 @@ template <typename Matrix>
 void CheckExtremes(KernelTable<GemmKernel<Matrix>> kernels, int weight_limit) {
   constexpr Values kValues[] = {Values::kAllPositive, Values::kAllNegative, Values::kAlternating};
   for (const GemmKernel<Matrix>& kernel : kernels) {
-    if (!CpuSupports(kernel.isa)) continue;
+    if (!kernel.usable()) continue;
     for (Values activations : kValues) {
       for (Values weights : kValues) {
         for (int cols : {1, 255, 256, 257, 312, 1200, 4095}) {
-          const GemmCase<Matrix> test(kernel.max_rows, 17, cols, weight_limit, activations, weights, 3);
+          if (cols > kernel.max_cols) continue;
+          const GemmCase<Matrix> test(kernel.max_rows, 17, cols, weight_limit, activations, weights, 3, kernel.bits);
           CheckKernel(kernel, test, 17);
         }
       }
     }
-    const GemmCase<Matrix> longest(1, 1, kernel.max_cols, weight_limit, Values::kAllNegative, Values::kAllPositive, 3);
+    const GemmCase<Matrix> longest(1, 1, kernel.max_cols, weight_limit, Values::kAllNegative, Values::kAllPositive, 3,
+                                   kernel.bits);
     CheckKernel(kernel, longest, 1);
   }
 }

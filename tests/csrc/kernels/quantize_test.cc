@@ -142,6 +142,117 @@ TEST_CASE("extremes: tiny, subnormal, huge, infinite and NaN rows are defined an
   }
 }
 
+// The definition of QuantizeRowsBy in plain float steps, for finite x.
+struct By {
+  Quantized rows;
+  std::vector<float> offset;
+};
+By ReferenceBy(const ActivationQuantizer& by, const std::vector<float>& x, int rows, int cols) {
+  const size_t stride = QuantizedStride(cols), count = static_cast<size_t>(rows);
+  By result{{std::vector<int8_t>(count * stride, 0), std::vector<float>(count), std::vector<int32_t>(count)},
+            std::vector<float>(count)};
+  const auto value_at = [&](int r, int c) {
+    const float value = x[static_cast<size_t>(r) * static_cast<size_t>(cols) + static_cast<size_t>(c)];
+    return by.low != by.high ? std::min(std::max(value, by.low), by.high) : value;
+  };
+  const bool shared = by.granularity == Granularity::kPerTensor;
+  const float top = static_cast<float>(by.top), levels = by.symmetric ? top : 2.0f * top + 1.0f;
+  for (int r = 0; r < rows; ++r) {
+    float least = kInfinity, most = -kInfinity;
+    for (int other = shared ? 0 : r; other < (shared ? rows : r + 1); ++other) {
+      for (int c = 0; c < cols; ++c) {
+        least = std::min(least, value_at(other, c));
+        most = std::max(most, value_at(other, c));
+      }
+    }
+    const float span = by.symmetric ? std::max(most, -least) : (most - least) + 1e-8f;
+    const float scale = by.step > 0.0f ? by.step : span / levels;
+    const float inverse = by.step > 0.0f ? 1.0f / by.step : levels / span;
+    const float base = by.symmetric ? 0.0f : least, below = by.symmetric ? 0.0f : top + 1.0f;
+    const float bottom = !by.symmetric ? 0.0f : by.step > 0.0f ? -top - 1.0f : -top;
+    result.rows.scale[static_cast<size_t>(r)] = scale;
+    result.offset[static_cast<size_t>(r)] = base + scale * below;
+    for (int c = 0; c < cols; ++c) {
+      const float code = std::min(std::max(std::nearbyintf((value_at(r, c) - base) * inverse), bottom), levels) - below;
+      result.rows.data[static_cast<size_t>(r) * stride + static_cast<size_t>(c)] = static_cast<int8_t>(code);
+      result.rows.sum[static_cast<size_t>(r)] += static_cast<int32_t>(code);
+    }
+  }
+  return result;
+}
+
+TEST_CASE("learned, 4-bit and asymmetric codes equal the reference at every length") {
+  std::vector<ActivationQuantizer> quantizers;
+  for (Granularity granularity : {Granularity::kPerToken, Granularity::kPerTensor}) {
+    for (int top : {127, 7}) {
+      for (bool symmetric : {true, false}) {
+        for (int kind = 0; kind < 3; ++kind) {
+          ActivationQuantizer by;
+          by.granularity = granularity;
+          by.top = top;
+          by.symmetric = symmetric;
+          if (kind == 1) by.low = -0.7f, by.high = 1.9f;
+          if (kind == 2) by.step = 0.07f;
+          quantizers.push_back(by);
+        }
+      }
+    }
+  }
+  for (const auto& row : ElementwiseRows()) {
+    if (!CpuSupports(row.isa)) continue;
+    const std::string isa = IsaName(row.isa);
+    CAPTURE(isa);
+    bool equal = true, intact = true;
+    for (int cols = 1; cols <= 200; cols += cols < 70 ? 1 : 13) {
+      const int rows = 1 + cols % 3;
+      const size_t count = static_cast<size_t>(rows), bytes = count * QuantizedStride(cols);
+      const std::vector<float> x =
+          NormalFloats(count * static_cast<size_t>(cols), 1.3f, static_cast<unsigned>(cols) + 5u);
+      for (const ActivationQuantizer& by : quantizers) {
+        GuardedBuffer<int8_t> data(bytes, static_cast<size_t>(cols) % 3);
+        GuardedBuffer<float> scale(count), offset(count);
+        GuardedBuffer<int32_t> sum(count);
+        QuantizeRowsByWith(*row.kernels, by, x.data(), rows, cols, static_cast<size_t>(cols), data.data(), scale.data(),
+                           sum.data(), offset.data());
+        intact &= data.Intact() && scale.Intact() && sum.Intact() && offset.Intact();
+        const By want = ReferenceBy(by, x, rows, cols);
+        equal &= std::equal(want.rows.data.begin(), want.rows.data.end(), data.data());
+        equal &= std::equal(want.rows.sum.begin(), want.rows.sum.end(), sum.data());
+        equal &= SameBits(want.rows.scale.data(), scale.data(), count);
+        equal &= SameBits(want.offset.data(), offset.data(), count);
+      }
+    }
+    CHECK(equal);
+    CHECK(intact);
+  }
+}
+
+TEST_CASE("codes of rows that are not finite are defined and equal everywhere") {
+  const float most = std::numeric_limits<float>::max();
+  const std::vector<std::vector<float>> rows = {
+      {kNan, 1.0f, -2.0f}, {kInfinity, 1.0f, -3.0f}, {most, -most, 1.0f}, {0.0f, 0.0f, 0.0f}, {1e-39f, 0.0f, 2e-39f}};
+  for (size_t which = 0; which < rows.size(); ++which) {
+    for (bool symmetric : {true, false}) {
+      for (float step : {0.0f, 0.25f}) {
+        ActivationQuantizer by;
+        by.symmetric = symmetric;
+        by.step = step;
+        std::vector<int8_t> first;
+        for (const auto& row : ElementwiseRows()) {
+          if (!CpuSupports(row.isa)) continue;
+          std::vector<int8_t> data(64);
+          float scale, offset;
+          int32_t sum;
+          QuantizeRowsByWith(*row.kernels, by, rows[which].data(), 1, 3, 3, data.data(), &scale, &sum, &offset);
+          if (first.empty()) first = data;
+          CHECK(first == data);
+          CHECK(sum == data[0] + data[1] + data[2]);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("gelu with quantization equals the two calls") {
   for (const auto& row : ElementwiseRows()) {
     if (!CpuSupports(row.isa)) continue;
