@@ -28,7 +28,7 @@ def parser() -> sv.IntentParser:
     return sv.IntentParser.from_pretrained("snips-en")
 
 
-@pytest.mark.parametrize("model", ["snips-en", "snips-en-6x384"])
+@pytest.mark.parametrize("model", ["snips-en", "snips-en-6x384", "snips-en-binary"])
 @pytest.mark.parametrize("text", REQUESTS)
 def test_requests(model: str, text: str) -> None:
     result = sv.IntentParser.from_pretrained(model).parse(text)
@@ -177,4 +177,5 @@ def test_bundled_models_stay_small() -> None:
     sizes = {name: os.path.getsize(path) for name, path in bundled().items()}
     assert {"snips-en", "atis-en", "snips-en-6x384", "en-micro"} <= sizes.keys()
     assert sizes["snips-en"] <= 4.6e6
+    assert sizes["snips-en-binary"] <= 3.0e6
     assert sizes["atis-en"] <= 4.6e6
