@@ -6,9 +6,7 @@ Metrics and attribution, JSON files, are stored in the artifact's metadata.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 COMMAND = ("export-asr",)
 HELP = "checkpoint of `train asr` to artifact"
@@ -34,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Export and print one line."""
+    from sottovoce.export.json_file import read_json
     from sottovoce.export.train.asr.export import export_checkpoint
 
     path = Path(options.output)
@@ -43,21 +42,8 @@ def run(options: argparse.Namespace) -> int:
         weights=options.weights,
         name=options.name,
         license_id=options.license,
-        metrics=_json(options.metrics, {}),
-        attribution=_json(options.attribution, []),
+        metrics=read_json(options.metrics, dict) if options.metrics else {},
+        attribution=read_json(options.attribution, list) if options.attribution else [],
     )
     print(f"{path}: {options.name}, {size / 1e6:.2f} MB, {options.weights} weights")
     return 0
-
-
-def _json(path: str | None, otherwise: Any) -> Any:
-    from sottovoce.errors import DataError, ModelNotFoundError
-
-    if path is None:
-        return otherwise
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelNotFoundError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON: {error}") from None

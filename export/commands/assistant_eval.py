@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--noise", action="append", default=[], metavar="PATH[:SPLIT]", help="recordings of noise to mix in")
     add("--snr", type=float, action="append", metavar="DB", help="signal to noise; may be repeated (default: 12)")
     add("--seed", type=int, default=1)
-    add("--beam", type=int, default=1, metavar="N", help="hypotheses that the search keeps, 1 to 64 (default: 1)")
+    add(
+        "--beam", type=int, metavar="N", help="hypotheses that the search keeps, 1 to 64 (default: the assistant's own)"
+    )
     add("--no-biasing", action="store_true", help="leave the assistant's phrases out")
     add("--limit", type=int, default=0, metavar="N", help="only the first N commands")
     add("--outcomes", metavar="FILE", help="write what was wanted and understood, one JSON object a line")

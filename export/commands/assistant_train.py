@@ -50,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--noise", action="append", default=[], metavar="PATH[:SPLIT]", help="recordings of noise to mix in")
     add("--rooms", metavar="NPZ", help="impulse responses: an array (rooms, samples), 16 kHz")
     add("--general", action="append", default=[], metavar="PATH[:SPLIT][*WEIGHT]", help="speech on other matters")
+    add(
+        "--attribution",
+        type=Path,
+        metavar="JSON",
+        help="file with a list of sources and licences to name beside the voices'",
+    )
     add("--cache", type=Path, metavar="DIR", help="folder of cached features (default: OUT/adapt/cache)")
     add("--audio-hours", type=float, metavar="H", help="audio to adapt on at most (default: 16)")
     add("--learning-rate", type=float, metavar="R", help="of the adaptation (default: 0.0005)")
@@ -65,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     import torch
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from sottovoce.export.json_file import read_json
     from sottovoce.export.synthesis.voices import ENGINES, Engine
     from sottovoce.export.train.asr.command import load_noises, load_rooms
     from sottovoce.export.train.asr.manifest import Source
@@ -96,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         adapt=adapt,
         biasing_boost=options.boost,
+        attribution=read_json(options.attribution, list) if options.attribution else (),
     )
     around = Surroundings(load_noises(options.noise), load_rooms(options.rooms) if options.rooms else ())
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()) as bar:

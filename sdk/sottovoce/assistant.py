@@ -68,6 +68,7 @@ class Assistant:
         parser: IntentParser,
         *,
         name: str = "",
+        beam: int = 1,
         biasing: Iterable[str | tuple[str, float]] = (),
         slots: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
@@ -77,6 +78,7 @@ class Assistant:
             recognizer: what hears.
             parser: what makes sense of the transcript.
             name: for people.
+            beam: hypotheses that the search keeps, 1 to 64, unless a call says otherwise.
             biasing: phrases that are likely here, or (phrase, boost) pairs.
             slots: slot -> {"values": [what may be said, ...], "synonyms": {said: value}}.
 
@@ -87,6 +89,7 @@ class Assistant:
         self.recognizer = recognizer
         self.parser = parser
         self.name = name
+        self.beam = beam
         self.biasing = tuple(biasing_phrases(biasing))
         self._values = None
         if slots:
@@ -111,6 +114,7 @@ class Assistant:
             Recognizer.from_bytes(heard) if isinstance(heard, bytes) else Recognizer.from_pretrained(heard),
             IntentParser.from_bytes(meant) if isinstance(meant, bytes) else IntentParser.from_pretrained(meant),
             name=bundle.name,
+            beam=bundle.beam,
             biasing=bundle.biasing,
             slots=bundle.slots,
         )
@@ -121,7 +125,7 @@ class Assistant:
         sample_rate: int | None = None,
         *,
         top_k: int = 1,
-        beam: int = 1,
+        beam: int | None = None,
         biasing: Iterable[str | tuple[str, float]] | None = None,
         biasing_boost: float = DEFAULT_BOOST,
     ) -> Understanding:
@@ -131,7 +135,7 @@ class Assistant:
             audio: an audio file, or samples, float32 in [-1, 1], shape (num_samples,).
             sample_rate: of the samples, in Hz; a file says its own.
             top_k: how many intents to return.
-            beam: hypotheses that the search keeps, 1 to 64.
+            beam: hypotheses that the search keeps, 1 to 64; None: the assistant's own.
             biasing: phrases instead of the assistant's own; () for none.
             biasing_boost: of phrases without a boost of their own.
 
@@ -140,7 +144,7 @@ class Assistant:
         """
         phrases = self.biasing if biasing is None else biasing
         recognition = self.recognizer.transcribe(
-            audio, sample_rate, beam=beam, biasing=phrases, biasing_boost=biasing_boost
+            audio, sample_rate, beam=self.beam if beam is None else beam, biasing=phrases, biasing_boost=biasing_boost
         )
         parse = self.parser.parse(recognition.text, top_k=top_k)
         return Understanding(recognition, parse, self._resolved(parse))
@@ -154,12 +158,14 @@ class Assistant:
             chunks: (n,) mono samples each, such as :func:`sottovoce.microphone` yields.
             sample_rate: as for :meth:`Recognizer.listen`.
             top_k: how many intents an intent event's ``parse`` has.
-            options: of :meth:`Recognizer.stream`; ``biasing`` is the assistant's own unless given.
+            options: of :meth:`Recognizer.stream`; ``beam`` and ``biasing`` are the assistant's own unless given.
 
         Raises:
             SottovoceError: as :meth:`Recognizer.listen` and :meth:`IntentParser.parse`.
         """
-        for event in self.recognizer.listen(chunks, sample_rate, **{"biasing": self.biasing} | options):
+        for event in self.recognizer.listen(
+            chunks, sample_rate, **{"beam": self.beam, "biasing": self.biasing} | options
+        ):
             yield event
             if isinstance(event, FinalEvent) and event.text:
                 yield self.interpret(event.text, top_k=top_k)

@@ -18,8 +18,16 @@ FORMAT = "sottovoce-assistant"
 VERSION = 1
 MANIFEST = "assistant.json"
 _REQUIRED: dict[str, type] = {"name": str, "recognizer": str, "parser": str}
-_OPTIONAL: dict[str, type] = {"biasing": list, "slots": dict, "licence": str, "attribution": list, "metrics": dict}
-_KINDS: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
+_OPTIONAL: dict[str, type] = {
+    "beam": int,
+    "biasing": list,
+    "slots": dict,
+    "licence": str,
+    "attribution": list,
+    "metrics": dict,
+}
+_KINDS: dict[type, str] = {str: "text", int: "a whole number", list: "a list", dict: "an object"}
+_WIDEST_BEAM = 64
 _LARGEST_MANIFEST = 16 << 20
 _LARGEST_BOOST = 100.0
 
@@ -30,6 +38,7 @@ class AssistantBundle(NamedTuple):
     name: str
     recognizer: str | bytes
     parser: str | bytes
+    beam: int  # hypotheses that the search keeps
     biasing: tuple[tuple[str, float], ...]
     slots: Mapping[str, Mapping[str, Any]]
     licence: str
@@ -95,6 +104,7 @@ def _bundle(where: str, text: bytes, model: Callable[[str], Any]) -> AssistantBu
         content["name"],
         models["recognizer"],
         models["parser"],
+        content.get("beam", 1),
         tuple([_phrase(where, number, entry) for number, entry in enumerate(content.get("biasing", []))]),
         {slot: _slot(where, slot, entry) for slot, entry in content.get("slots", {}).items()},
         content.get("licence", ""),
@@ -124,8 +134,10 @@ def _manifest(where: str, text: bytes) -> dict[str, Any]:
             continue
         if key not in known:
             raise DataError(f"{where}: {key}: unknown; wanted {', '.join(known)}")
-        if not isinstance(value, known[key]):
+        if not isinstance(value, known[key]) or isinstance(value, bool):
             raise DataError(f"{where}: {key}: wanted {_KINDS[known[key]]}, found {_found(value)}")
+    if not 1 <= content.get("beam", 1) <= _WIDEST_BEAM:
+        raise DataError(f"{where}: beam: wanted 1 to {_WIDEST_BEAM}, found {content['beam']}")
     return content
 
 

@@ -135,6 +135,8 @@ BROKEN: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"parser": "absent.gguf"}, sv.ModelNotFoundError, "absent.gguf"),
     ({"parser": "recognizer.gguf"}, sv.UnsupportedError, "recognizer.gguf"),
     ({"biassing": []}, sv.DataError, "biassing: unknown"),
+    ({"beam": 65}, sv.DataError, "beam: wanted 1 to 64, found 65"),
+    ({"beam": True}, sv.DataError, "beam: wanted a whole number, found true"),
     ({"biasing": ["tea"]}, sv.DataError, r"biasing\[0\]: wanted .*phrase"),
     ({"biasing": [{"phrase": " ", "boost": 1}]}, sv.DataError, r"biasing\[0\]: phrase: wanted text"),
     ({"biasing": [{"phrase": "tea", "boost": float("nan")}]}, sv.DataError, r"biasing\[0\]: boost: wanted a number"),

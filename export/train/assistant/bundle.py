@@ -13,14 +13,27 @@ from sottovoce.assistant_bundle import FORMAT, MANIFEST, VERSION
 from sottovoce.export.train.assistant.intents import Domain
 
 BOOST = 1.0
+BEAM = 8
 MAX_PHRASES = 500
+SENTENCES = 2000  # drawn to see what is said around slots
 
 
 def biasing_phrases(domain: Domain, boost: float = BOOST) -> list[dict[str, Any]]:
-    """Return the slots' values as phrases to bias recognition towards: each once, longest first, at most MAX_PHRASES."""
-    phrases = {value for values in domain.slot_values().values() for value in values}
-    ordered = sorted(phrases, key=lambda phrase: (-len(phrase.split()), phrase))
-    return [{"phrase": phrase, "boost": boost} for phrase in ordered[:MAX_PHRASES]]
+    """Return what recognition is biased towards: the slots' values, and what the templates say around them.
+
+    Each once, values first, then longest first, at most MAX_PHRASES.
+    """
+    values = {value for found in domain.slot_values().values() for value in found}
+    around = set()
+    for sentence in domain.sentences(SENTENCES, seed=1):
+        outside = " ".join(word if tag == "O" else "|" for word, tag in zip(sentence.words, sentence.tags, strict=True))
+        around |= {phrase for part in outside.split("|") if (phrase := part.strip())}
+    phrases = [*sorted(values, key=_longest_first), *sorted(around - values, key=_longest_first)]
+    return [{"phrase": phrase, "boost": boost} for phrase in phrases[:MAX_PHRASES]]
+
+
+def _longest_first(phrase: str) -> tuple[int, str]:
+    return -len(phrase.split()), phrase
 
 
 def write_bundle(
@@ -29,6 +42,7 @@ def write_bundle(
     name: str,
     recognizer: Path,
     parser: Path,
+    beam: int = BEAM,
     biasing: Sequence[Mapping[str, Any]] = (),
     slots: Mapping[str, Mapping[str, Any]] | None = None,
     licence: str = "Apache-2.0",
@@ -38,6 +52,7 @@ def write_bundle(
     """Write the folder and return its size in bytes; assistant.json last, so that a folder with it is whole.
 
     Args:
+        beam: hypotheses that the search keeps.
         slots: slot to {"values": [...], "synonyms": {said: value}}: what a heard value may become.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +66,7 @@ def write_bundle(
         "name": name,
         "recognizer": "recognizer.gguf",
         "parser": "parser.gguf",
+        "beam": beam,
         "biasing": [dict(entry) for entry in biasing],
         "slots": {slot: dict(entry) for slot, entry in (slots or {}).items()},
         "licence": licence,

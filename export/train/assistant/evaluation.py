@@ -168,11 +168,11 @@ def summarise(outcomes: Sequence[Outcome]) -> AssistantReport:
     )
 
 
-def runtime_assistant(name_or_path: str, *, beam: int = 1, biasing: bool = True) -> Understand:
+def runtime_assistant(name_or_path: str, *, beam: int | None = None, biasing: bool = True) -> Understand:
     """Return the shipped runtime on a bundle, with slots resolved to declared values.
 
     Args:
-        beam: hypotheses that the search keeps.
+        beam: hypotheses that the search keeps; None: the assistant's own.
         biasing: False leaves the bundle's phrases out.
 
     Raises:

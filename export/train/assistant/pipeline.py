@@ -62,6 +62,7 @@ class AssistantSettings:
     heard_sentences: int = 1500  # spoken sentences that the adapted recognizer hears, with noise
     biasing_boost: float = 1.0
     batch_sentences: int = BATCH_SENTENCES  # of speech that is made, and kept, at a time
+    attribution: Sequence[Any] = ()  # sources, and their licences, beside those of the base and of the voices
 
 
 def train_assistant(
@@ -113,7 +114,12 @@ def train_assistant(
         settings=dataclasses.replace(settings.adapt, minutes=settings.minutes * ADAPTATION_SHARE, seed=settings.seed),
         report=report,
     )
-    credits = [*attribution(out / "speech"), *({"name": text} for text in domain.attribution)]
+    credits = [
+        *checkpoint.settings.get("attribution", []),
+        *settings.attribution,
+        *attribution(out / "speech"),
+        *({"name": text} for text in domain.attribution),
+    ]
     recognizer = out / "recognizer.gguf"
     export_checkpoint(
         adapted,

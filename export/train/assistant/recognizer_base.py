@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,10 @@ def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         piece_model(pieces, kind, metadata.get("tokenizer.scores", ()), str(path)),
         kind,
         str(metadata["feature.preset"]),
-        {"base": str(metadata["general.name"])},
+        {
+            "base": str(metadata["general.name"]),
+            "attribution": json.loads(metadata.get("sottovoce.attribution", "[]")),
+        },
         {},
     )
 

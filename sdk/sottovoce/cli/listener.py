@@ -44,9 +44,8 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--beam",
         type=positive_int,
-        default=1,
         metavar="N",
-        help="hypotheses that the search keeps, 1 to 64 (default: 1)",
+        help="hypotheses that the search keeps, 1 to 64 (default: the assistant's own, else 1)",
     )
     parser.add_argument(
         "--bias", metavar="FILE", help="phrases to expect, one a line, each with a tab and its boost if wanted"
@@ -83,7 +82,7 @@ def read_phrases(path: str | os.PathLike[str]) -> list[str | tuple[str, float]]:
 
 def search_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return the keyword arguments of a stream that --beam and --bias ask for."""
-    found: dict[str, Any] = {"beam": options.beam}
+    found: dict[str, Any] = {} if options.beam is None else {"beam": options.beam}
     if options.bias:
         found["biasing"] = read_phrases(options.bias)
     return found
