@@ -20,7 +20,7 @@ TEXT = "play some jazz by miles davis"
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECORDINGS = sorted((REPOSITORY / "demos" / "audio").glob("*.wav"))
 LAUNCH = "import sys; from sottovoce.cli import main; sys.exit(main())"
-BUNDLED = ["atis-en", "en-micro", "snips-en", "snips-en-6x384", "snips-en-binary"]
+BUNDLED = ["atis-en", "en-micro", "en-small", "snips-en", "snips-en-6x384", "snips-en-binary"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -147,7 +147,7 @@ def test_info_verify_finds_another_hash(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     lines = run(capsys, "models").splitlines()
-    assert [line.split()[0] for line in lines] == BUNDLED
+    assert [line.split()[0] for line in lines] == [*BUNDLED, "coffee-en"]
     for line in lines:
         assert " MB " in line
 
