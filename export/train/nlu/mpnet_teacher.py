@@ -16,10 +16,10 @@ from sottovoce.export import importers
 from sottovoce.export.models.mpnet_joint import JointMpnet
 from sottovoce.export.train.nlu import replicas
 from sottovoce.export.train.nlu.batches import Batch
-from sottovoce.export.train.nlu.evaluate import validation
-from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings, Losses
 from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.task_losses import supervised_losses
+from sottovoce.export.train.nlu.task_stage import train_on_task
 
 
 def fine_tune_mpnet(task: Task, weights: Path, directory: Path, settings: LoopSettings) -> JointMpnet:
@@ -46,18 +46,7 @@ def fine_tune_mpnet(task: Task, weights: Path, directory: Path, settings: LoopSe
     def losses(batch: Batch) -> Losses:
         return supervised_losses(model(batch.ids, batch.keep), batch)
 
-    stage = Stage(
-        name="MPNet teacher",
-        directory=directory,
-        model=model,
-        trained=model,
-        settings=settings,
-        make_batches=lambda epoch: task.batches(epoch, settings.seed),
-        losses=losses,
-        evaluate=lambda: validation(model, task.encoder, task.splits["valid"]),
-    )
-    best = run_stage(stage)
-    assert best is not None
+    best = train_on_task("MPNet teacher", task, directory, model, model, settings, losses)
     model.load_state_dict(best)
     if replicas.is_writer():
         marker.write_text(json.dumps(labels), encoding="utf-8")

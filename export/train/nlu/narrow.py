@@ -12,10 +12,10 @@ from sottovoce.export.compress.distillation import StudentWithFit, hidden_loss, 
 from sottovoce.export.compress.width import Importance, measure_importance, narrow, narrowed_config, rewire
 from sottovoce.export.train.nlu.batches import IGNORED, Batch
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
-from sottovoce.export.train.nlu.evaluate import validation
-from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings, Losses
 from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.task_losses import supervised_losses
+from sottovoce.export.train.nlu.task_stage import train_on_task
 
 IMPORTANCE_BATCHES = 40
 
@@ -53,16 +53,5 @@ def distil_from_wide(
         intent, slot = logit_losses(found, wanted, batch.tags != IGNORED)
         return {"loss": hidden + intent + slot, "hidden": hidden, "intent": intent, "slot": slot}
 
-    stage = Stage(
-        name=name,
-        directory=directory,
-        model=model,
-        trained=student,
-        settings=settings,
-        make_batches=lambda epoch: task.batches(epoch, settings.seed),
-        losses=losses,
-        evaluate=lambda: validation(model, task.encoder, task.splits["valid"]),
-    )
-    best = run_stage(stage)
-    assert best is not None
+    best = train_on_task(name, task, directory, model, student, settings, losses)
     return replace(start, weights=best, metrics={}, training={})

@@ -26,10 +26,10 @@ from sottovoce.export.train.nlu.backbone import load_backbone
 from sottovoce.export.train.nlu.batches import Labels
 from sottovoce.export.train.nlu.calibrate import calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from sottovoce.export.train.nlu.evaluate import validation
-from sottovoce.export.train.nlu.loop import LoopSettings, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings
 from sottovoce.export.train.nlu.task import Task, load_task
 from sottovoce.export.train.nlu.task_losses import distillation_losses, supervised_losses
+from sottovoce.export.train.nlu.task_stage import train_on_task
 from sottovoce.export.train.nlu.ternarize import ternarize
 from sottovoce.export.train.nlu.tokenization import backbone_tokenizer
 
@@ -101,18 +101,10 @@ def fine_tune(task: Task, start: Checkpoint, directory: Path, settings: LoopSett
     """Train (or resume) on the labels."""
     torch.manual_seed(settings.seed)
     model = start.build(dropout=0.1)
-    stage = Stage(
-        name="teacher",
-        directory=directory,
-        model=model,
-        trained=model,
-        settings=settings,
-        make_batches=lambda epoch: task.batches(epoch, settings.seed),
-        losses=lambda batch: supervised_losses(model(batch.ids, batch.keep), batch),
-        evaluate=lambda: validation(model, task.encoder, task.splits["valid"]),
+    best = train_on_task(
+        *("teacher", task, directory, model, model, settings),
+        lambda batch: supervised_losses(model(batch.ids, batch.keep), batch),
     )
-    best = run_stage(stage)
-    assert best is not None
     return replace(start, weights=best)
 
 
@@ -136,18 +128,15 @@ def distil(task: Task, teacher: Checkpoint, directory: Path, settings: LoopSetti
     above = teacher.build().requires_grad_(False).eval()
     model = start.build()
     student = StudentWithFit(model, start.config.hidden_size, layer_map(layers, teacher.config.num_layers))
-    stage = Stage(
-        name="student",
-        directory=directory,
-        model=model,
-        trained=student,
-        settings=settings,
-        make_batches=lambda epoch: task.batches(epoch, settings.seed),
-        losses=lambda batch: distillation_losses(student, above, batch, logits=True),
-        evaluate=lambda: validation(model, task.encoder, task.splits["valid"]),
+    best = train_on_task(
+        "student",
+        task,
+        directory,
+        model,
+        student,
+        settings,
+        lambda batch: distillation_losses(student, above, batch, logits=True),
     )
-    best = run_stage(stage)
-    assert best is not None
     return replace(start, weights=best)
 
 

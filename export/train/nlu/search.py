@@ -36,6 +36,7 @@ from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_sta
 from sottovoce.export.train.nlu.student_task import Start, compress
 from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.task_losses import distillation_losses
+from sottovoce.export.train.nlu.task_stage import train_on_task
 
 ORDERING_BATCHES = 20  # whose states order the channels
 
@@ -202,18 +203,15 @@ def train_searched(
     basis = torch.eye(teacher.config.hidden_size)[:, : config.hidden_size]
     layers = layer_map(config.num_layers, teacher.config.num_layers)
     student = StudentWithFit(model, teacher.config.hidden_size, layers, basis)
-    stage = Stage(
-        name="further distillation",
-        directory=directory,
-        model=model,
-        trained=student,
-        settings=settings,
-        make_batches=lambda epoch: task.batches(epoch, settings.seed),
-        losses=lambda batch: distillation_losses(student, above, batch, logits=True),
-        evaluate=lambda: validation(model, task.encoder, task.splits["valid"]),
+    best = train_on_task(
+        "further distillation",
+        task,
+        directory,
+        model,
+        student,
+        settings,
+        lambda batch: distillation_losses(student, above, batch, logits=True),
     )
-    best = run_stage(stage)
-    assert best is not None
     return replace(start, weights=best, metrics={}, training={})
 
 

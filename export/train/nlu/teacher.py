@@ -14,10 +14,10 @@ from sottovoce.export.models.mpnet_joint import JointMpnet
 from sottovoce.export.train.nlu.backbone import load_backbone
 from sottovoce.export.train.nlu.batches import Batch
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
-from sottovoce.export.train.nlu.evaluate import validation
-from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings, Losses
 from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.task_losses import distillation_losses, supervised_losses
+from sottovoce.export.train.nlu.task_stage import train_on_task
 
 
 def fine_tune(
@@ -53,17 +53,6 @@ def fine_tune(
             return distillation_losses(trained, mpnet, batch, logits=True)
         return supervised_losses(model(batch.ids, batch.keep), batch)
 
-    stage = Stage(
-        name="teacher",
-        directory=directory,
-        model=model,
-        trained=trained,
-        settings=settings,
-        make_batches=lambda epoch: task.batches(epoch, settings.seed),
-        losses=losses,
-        evaluate=lambda: validation(model, task.encoder, task.splits["valid"]),
-    )
-    best = run_stage(stage)
-    assert best is not None
+    best = train_on_task("teacher", task, directory, model, trained, settings, losses)
     words = task.encoder.tokenizer
     return Checkpoint(config, task.labels.intents, task.labels.tags, words.pieces, best, tokenizer=dict(words.settings))

@@ -25,6 +25,7 @@ from sottovoce.export.train.nlu.loop import LoopSettings, Stage, run_stage
 from sottovoce.export.train.nlu.student_task import Start, compress
 from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.task_losses import distillation_losses
+from sottovoce.export.train.nlu.task_stage import train_on_task
 
 
 def train_quantized(
@@ -38,18 +39,15 @@ def train_quantized(
     above = teacher.build().requires_grad_(False).eval()
     model = start.build()
     student = StudentWithFit(model, start.config.hidden_size, range(start.config.num_layers))
-    stage = Stage(
-        name=name,
-        directory=directory,
-        model=model,
-        trained=student,
-        settings=settings,
-        make_batches=lambda epoch: task.batches(epoch, settings.seed),
-        losses=lambda batch: distillation_losses(student, above, batch, logits=True),
-        evaluate=lambda: validation(model, task.encoder, task.splits["valid"]),
+    best = train_on_task(
+        name,
+        task,
+        directory,
+        model,
+        student,
+        settings,
+        lambda batch: distillation_losses(student, above, batch, logits=True),
     )
-    best = run_stage(stage)
-    assert best is not None
     return replace(start, weights=best, metrics={}, training={})
 
 
