@@ -54,6 +54,7 @@ ScratchLease Transducer::BorrowScratch(int num_streams, int label_rows) const {
     encoder_.Reserve(scratch->encoder, encoder_.max_frames(), num_streams);
     const int outputs = encoder_.MaxOutputs(encoder_.max_frames(), num_streams);
     ReserveProjection(scratch->encoder.activations, outputs);
+    scratch->features.resize(static_cast<size_t>(encoder_.max_frames()) * static_cast<size_t>(config_.num_mels));
     scratch->encoded.resize(static_cast<size_t>(outputs) * static_cast<size_t>(config_.encoder_dim()));
     scratch->projected.resize(static_cast<size_t>(outputs) * static_cast<size_t>(config_.joiner_dim));
   }

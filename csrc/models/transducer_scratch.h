@@ -39,6 +39,7 @@ struct TransducerScratch {
   int label_rows = 0;
   EncoderWorkspace encoder;
   LabelWorkspace labels;
+  std::vector<float> features;   // (max_frames, num_mels), for callers: of all streams of the call
   std::vector<float> encoded;    // (max_outputs, encoder_dim)
   std::vector<float> projected;  // (max_outputs, joiner_dim)
 };

@@ -130,7 +130,7 @@ class RecognizerStream {
   friend class Recognizer;
   Status Prepare(const StreamSamples& input);
   static Status Accept(const StreamSamples* inputs, size_t count);
-  static void Decode(RecognizerStream* const* streams, size_t count, TransducerScratch& scratch);
+  static bool Decode(RecognizerStream* const* streams, size_t count, TransducerScratch& scratch);
   const Recognizer& recognizer() const;
 
   struct State;

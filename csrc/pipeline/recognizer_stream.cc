@@ -106,19 +106,26 @@ void RecognizerStream::State::EndUtterance(LabelWorkspace& workspace) {
   search.Start(biasing, workspace);
 }
 
-// Encodes and searches what features the streams hold. How many at a time does not matter to any of them.
-void RecognizerStream::Decode(RecognizerStream* const* streams, size_t count, TransducerScratch& scratch) {
+// Reads, encodes and searches features of the streams, of each as many as its share of a call. How many at a time does
+// not matter to any of them. Returns whether there may be more.
+bool RecognizerStream::Decode(RecognizerStream* const* streams, size_t count, TransducerScratch& scratch) {
   const Transducer& model = streams[0]->state_->model;
   std::array<EncoderRows, kMaxStreams> rows;
   std::array<State*, kMaxStreams> states;
   size_t busy = 0;
+  bool more = false;
+  const int share = model.encoder().max_frames() / static_cast<int>(count);
+  float* features = scratch.features.data();
   for (size_t s = 0; s < count; ++s) {
     State& state = *streams[s]->state_;
-    if (state.features.num_frames() == 0) continue;
-    rows[busy] = {&state.encoder, state.features.data(), state.features.num_frames(), 0};
+    const int read = state.features.Read(features, share);
+    more |= read == share;
+    if (read == 0) continue;
+    rows[busy] = {&state.encoder, features, read, 0};
     states[busy++] = &state;
+    features += static_cast<size_t>(read) * static_cast<size_t>(model.config().num_mels);
   }
-  if (busy == 0) return;
+  if (busy == 0) return false;
   const int outputs =
       model.encoder().ForwardBatch(rows.data(), static_cast<int>(busy), scratch.encoder, scratch.encoded.data());
   model.ProjectEncoded(scratch.encoded.data(), outputs, scratch.encoder.activations, scratch.projected.data());
@@ -127,7 +134,6 @@ void RecognizerStream::Decode(RecognizerStream* const* streams, size_t count, Tr
   const size_t dim = static_cast<size_t>(model.config().joiner_dim);
   int longest = 0;
   for (size_t s = 0; s < busy; ++s) {
-    states[s]->features.Clear();
     projected[s] = next;
     next += static_cast<size_t>(rows[s].num_encoded) * dim;
     longest = std::max(longest, rows[s].num_encoded);
@@ -144,6 +150,7 @@ void RecognizerStream::Decode(RecognizerStream* const* streams, size_t count, Tr
       if (t < rows[s].num_encoded) states[s]->JudgeFrame(states[s]->num_encoded++, scratch.labels);
     }
   }
+  return more;
 }
 
 Status RecognizerStream::Prepare(const StreamSamples& input) {
@@ -172,13 +179,9 @@ Status RecognizerStream::Accept(const StreamSamples* inputs, size_t count) {
       streams[s] = inputs[begin + s].stream;
       beam_sizes += streams[s]->state_->search.beam_size();
     }
-    const Transducer& model = streams[0]->state_->model;
-    const ScratchLease scratch = model.BorrowScratch(static_cast<int>(group), LabelRows(beam_sizes));
-    const int share = model.encoder().max_frames() / static_cast<int>(group);
-    for (bool more = true; more;) {
-      more = false;
-      for (size_t s = 0; s < group; ++s) more |= streams[s]->state_->features.Fill(share);
-      Decode(streams.data(), group, *scratch);
+    const ScratchLease scratch =
+        streams[0]->state_->model.BorrowScratch(static_cast<int>(group), LabelRows(beam_sizes));
+    while (Decode(streams.data(), group, *scratch)) {
     }
   }
   for (size_t i = 0; i < count; ++i) {

@@ -12,7 +12,6 @@ StreamFeatures::StreamFeatures(const Transducer& model, std::shared_ptr<const Fb
       hop_seconds_(static_cast<double>(fbank->options().hop_samples) / fbank->options().sample_rate) {
   const TransducerConfig& c = model.config();
   const int most = model.encoder().max_frames();
-  features_.resize(static_cast<size_t>(most) * static_cast<size_t>(c.num_mels));
   speech_.resize(static_cast<size_t>(2 * (most + c.look_ahead + c.stride)));
 }
 
@@ -21,10 +20,10 @@ void StreamFeatures::Finish() {
   padding_ = model_.config().look_ahead;
 }
 
-bool StreamFeatures::Fill(int limit) {
+int StreamFeatures::Read(float* frames, int limit) {
   const size_t mels = static_cast<size_t>(model_.config().num_mels);
-  for (; num_frames_ < limit; ++num_frames_) {
-    float* frame = features_.data() + static_cast<size_t>(num_frames_) * mels;
+  for (int i = 0; i < limit; ++i) {
+    float* frame = frames + static_cast<size_t>(i) * mels;
     if (reader_.Next(frame)) {
       speech_[static_cast<size_t>(num_heard_++) % speech_.size()] = voice_.Accept(frame) ? 1 : 0;
       model_.Normalize(frame);
@@ -32,10 +31,10 @@ bool StreamFeatures::Fill(int limit) {
       --padding_;
       std::fill_n(frame, mels, 0.0f);
     } else {
-      return false;
+      return i;
     }
   }
-  return true;
+  return limit;
 }
 
 double StreamFeatures::QuietSeconds(int64_t frame) {
@@ -46,7 +45,7 @@ double StreamFeatures::QuietSeconds(int64_t frame) {
 }
 
 size_t StreamFeatures::bytes() const {
-  return reader_.bytes() + voice_.bytes() + features_.size() * sizeof(float) + speech_.size();
+  return reader_.bytes() + voice_.bytes() + speech_.size();
 }
 
 }  // namespace sottovoce

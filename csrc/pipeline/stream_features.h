@@ -24,12 +24,8 @@ class StreamFeatures {
   // looks ahead.
   void Finish();
 
-  // Appends frames while fewer than `limit` are held. Returns whether it stopped for that: then there may be more.
-  bool Fill(int limit);
-
-  const float* data() const { return features_.data(); }  // (num_frames, num_mels)
-  int num_frames() const { return num_frames_; }
-  void Clear() { num_frames_ = 0; }
+  // Writes the next frames to `frames`, (limit, num_mels). Returns how many; fewer than `limit` when there are no more.
+  int Read(float* frames, int limit);
 
   // How long nobody has spoken before feature frame `frame` of the stream; to be asked in order, about frames read.
   double QuietSeconds(int64_t frame);
@@ -40,13 +36,11 @@ class StreamFeatures {
   const Transducer& model_;
   FeatureReader reader_;
   VoiceActivityDetector voice_;
-  std::vector<float> features_;  // (max_frames, num_mels), normalised, of which num_frames_ are filled
   std::vector<uint8_t> speech_;  // by feature frame, in a circle: was it speech?
-  int num_frames_ = 0;
-  int padding_ = 0;           // frames of zeros still to come
-  int64_t num_heard_ = 0;     // feature frames of audio read
-  int64_t num_judged_ = 0;    // of these, looked at by QuietSeconds()
-  int64_t last_speech_ = -1;  // the last of the judged ones that was speech
+  int padding_ = 0;              // frames of zeros still to come
+  int64_t num_heard_ = 0;        // feature frames of audio read
+  int64_t num_judged_ = 0;       // of these, looked at by QuietSeconds()
+  int64_t last_speech_ = -1;     // the last of the judged ones that was speech
   double hop_seconds_;
 };
 

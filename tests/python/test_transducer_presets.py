@@ -183,7 +183,7 @@ def test_streams_in_one_call_get_what_each_gets_alone(network: tuple[str, Transd
             assert np.array_equal(stream.push(x[at : at + 8]), got)
 
 
-@pytest.mark.parametrize(("name", "most"), [("paper", 2 << 20), ("small", 1 << 19)])
+@pytest.mark.parametrize(("name", "most"), [("paper", 2_000_000), ("small", 500_000)])
 def test_a_further_stream_costs_little(name: str, most: int, tmp_path: Path) -> None:
     config, features = preset(name)
     # What a stream remembers does not depend on these.
