@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <utility>
 
 #include "base/cpu_features.h"
+#include "text/utf8.h"
 
 namespace sottovoce {
 namespace {
@@ -55,6 +57,13 @@ Result<SentencePieceEncoder> MakePieces(const Artifact& artifact, const std::vec
   return encoder;
 }
 
+// "'é' (U+00E9)": some cannot be seen.
+std::string DescribeCharacter(const std::string& utf8) {
+  char code[16];
+  std::snprintf(code, sizeof code, "U+%04X", DecodeUtf8(utf8.data(), utf8.data() + utf8.size()).point);
+  return "'" + utf8 + "' (" + code + ")";
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Recognizer>> Recognizer::Open(const std::string& path) {
@@ -101,7 +110,13 @@ Result<std::shared_ptr<const BiasingGraph>> Recognizer::MakeBiasing(const std::v
     std::string spaced = text.phrase;
     std::replace_if(
         spaced.begin(), spaced.end(), [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
-    BiasingPhrase phrase{pieces_->Encode(spaced), text.boost};
+    const std::string written = pieces_->FoldCase(spaced);
+    const std::string unknown = pieces_->FirstUnknown(written);
+    if (!unknown.empty()) {
+      return InvalidArgument("biasing phrase '" + text.phrase +
+                             "': wanted characters of the model's vocabulary, found " + DescribeCharacter(unknown));
+    }
+    BiasingPhrase phrase{pieces_->Encode(written), text.boost};
     if (phrase.symbols.empty()) return InvalidArgument("biasing phrase: wanted text, found '" + text.phrase + "'");
     graph.push_back(std::move(phrase));
   }

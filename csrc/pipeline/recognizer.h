@@ -19,7 +19,8 @@ struct RecognitionResult {
   std::vector<RecognizedWord> words;
 };
 
-// A phrase that is likelier than the model thinks; boost is added to the log probability of each of its symbols.
+// A phrase that is likelier than the model thinks; boost is added to the log probability of each of its symbols. Case
+// does not matter to a vocabulary of one case.
 struct BiasingText {
   std::string phrase;
   float boost = 1.5f;
@@ -68,7 +69,8 @@ class Recognizer : public std::enable_shared_from_this<Recognizer> {
 
   static constexpr int kMaxBeamSize = 64;
 
-  // A new stream of utterances; it keeps the recognizer alive. Refuses options out of range and phrases without text.
+  // A new stream of utterances; it keeps the recognizer alive. Refuses options out of range, phrases without text and
+  // phrases with characters that the vocabulary cannot write.
   Result<std::unique_ptr<RecognizerStream>> CreateStream(const StreamOptions& options = {}) const;
 
   // The next samples of several streams of this recognizer, each stream once. They share every product, and each gets,

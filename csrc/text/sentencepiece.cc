@@ -35,8 +35,16 @@ std::string MarkWords(std::string_view text) {
   return marked;
 }
 
+Utf8Character FirstCharacter(std::string_view text) {
+  return DecodeUtf8(text.data(), text.data() + text.size());
+}
+
 size_t CharacterLength(std::string_view text) {
-  return DecodeUtf8(text.data(), text.data() + text.size()).length;
+  return FirstCharacter(text).length;
+}
+
+uint32_t Lowercase(uint32_t point) {
+  return static_cast<uint32_t>(static_cast<int32_t>(point) + unicode::PropertiesOf(point).lowercase_delta);
 }
 
 }  // namespace
@@ -64,7 +72,14 @@ Result<SentencePieceEncoder> SentencePieceEncoder::Create(Model model, const std
     if (piece.size() > 2 && piece.front() == '<' && piece.back() == '>') continue;
     encoder.ids_.emplace(piece, static_cast<int>(id));
     encoder.longest_ = std::max(encoder.longest_, piece.size());
+    for (size_t at = 0; at < piece.size();) {
+      const Utf8Character character = FirstCharacter(std::string_view(piece).substr(at));
+      encoder.cases_.emplace(character.point, character.point);
+      at += character.length;
+    }
   }
+  const std::vector<std::pair<uint32_t, uint32_t>> characters(encoder.cases_.begin(), encoder.cases_.end());
+  for (const auto& [point, same] : characters) encoder.cases_.emplace(Lowercase(point), same);
   for (int value = 0; value < 256; ++value) {
     char name[8];
     std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(value));
@@ -175,14 +190,40 @@ std::vector<SentencePieceEncoder::Span> SentencePieceEncoder::BestPath(std::stri
   return spans;
 }
 
+std::vector<SentencePieceEncoder::Span> SentencePieceEncoder::Segment(std::string_view marked) const {
+  return model_ == Model::kUnigram ? BestPath(marked) : model_ == Model::kBpe ? MergePairs(marked) : Characters(marked);
+}
+
+std::string SentencePieceEncoder::FoldCase(std::string_view text) const {
+  std::string folded;
+  while (!text.empty()) {
+    const Utf8Character character = FirstCharacter(text);
+    auto found = cases_.find(character.point);
+    if (found == cases_.end()) found = cases_.find(Lowercase(character.point));
+    if (found == cases_.end()) {
+      folded += text.substr(0, character.length);
+    } else {
+      char bytes[4];
+      folded.append(bytes, static_cast<size_t>(EncodeUtf8(found->second, bytes)));
+    }
+    text.remove_prefix(character.length);
+  }
+  return folded;
+}
+
+std::string SentencePieceEncoder::FirstUnknown(std::string_view text) const {
+  if (!bytes_.empty()) return "";
+  const std::string marked = MarkWords(text);
+  const std::vector<Span> spans = Segment(marked);
+  const auto found = std::find_if(spans.begin(), spans.end(), [](const Span& span) { return span.id < 0; });
+  return found == spans.end() ? "" : std::string(found->text);
+}
+
 std::vector<int> SentencePieceEncoder::Encode(std::string_view text, int unknown) const {
   const std::string marked = MarkWords(text);
   std::vector<int> ids;
   bool after_unknown = false;
-  const std::vector<Span> spans = model_ == Model::kUnigram ? BestPath(marked)
-                                  : model_ == Model::kBpe   ? MergePairs(marked)
-                                                            : Characters(marked);
-  for (const Span& span : spans) {
+  for (const Span& span : Segment(marked)) {
     const bool known = span.id >= 0;
     if (known) {
       ids.push_back(span.id);

@@ -2,6 +2,8 @@
 // 2016).
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,11 +33,19 @@ class SentencePieceEncoder {
   // them.
   std::vector<int> Encode(std::string_view text, int unknown = 1) const;
 
+  // Text in the vocabulary's case: a character that no piece has is exchanged for its lowercase or its capital if a
+  // piece has that.
+  std::string FoldCase(std::string_view text) const;
+
+  // The first character of which Encode() makes `unknown`; empty when there is none.
+  std::string FirstUnknown(std::string_view text) const;
+
  private:
   struct Span {
     std::string_view text;
     int id;  // -1: no piece
   };
+  std::vector<Span> Segment(std::string_view marked) const;
   std::vector<Span> Characters(std::string_view text) const;
   std::vector<Span> MergePairs(std::string_view text) const;
   std::vector<Span> BestPath(std::string_view text) const;
@@ -43,6 +53,7 @@ class SentencePieceEncoder {
 
   Model model_ = Model::kBpe;
   std::unordered_map<std::string, int> ids_;
+  std::map<uint32_t, uint32_t> cases_;  // characters of pieces to themselves; lowercase of capitals to these
   std::vector<float> scores_;
   std::vector<int> bytes_;  // (256) ids of "<0x00>" ... or empty
   size_t longest_ = 0;      // bytes of the longest piece

@@ -158,7 +158,7 @@ def _phrase(where: str, number: int, entry: Any) -> tuple[str, float]:
         raise DataError(f"{where}: biasing[{number}]: boost: wanted a number, found {_found(boost)}")
     if abs(boost) > _LARGEST_BOOST:
         raise DataError(f"{where}: biasing[{number}]: boost: wanted -100 to 100, found {boost}")
-    return phrase.lower(), float(boost)
+    return phrase, float(boost)
 
 
 def _slot(where: str, slot: str, entry: Any) -> dict[str, Any]:

@@ -67,9 +67,9 @@ def biasing_phrases(
     pairs: list[tuple[str, float]] = []
     for item in [phrases] if isinstance(phrases, str) else phrases:
         if isinstance(item, str):
-            pairs.append((item.lower(), float(boost)))
+            pairs.append((item, float(boost)))
         elif isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str):
-            pairs.append((item[0].lower(), float(item[1])))
+            pairs.append((item[0], float(item[1])))
         else:
             raise InvalidInputError(f"biasing: wanted a phrase or (phrase, boost), found {item!r}")
     return pairs
@@ -126,7 +126,8 @@ class RecognizerStream:
         """Boost other phrases from the next utterance on; from now, when no symbol of this one has come yet.
 
         Raises:
-            InvalidInputError: a phrase without text, a boost outside [-100, 100].
+            InvalidInputError: a phrase without text or with a character that the vocabulary cannot write, a boost outside
+                [-100, 100].
         """
         self._native.set_biasing(biasing_phrases(phrases, boost))
 
@@ -204,14 +205,16 @@ class Recognizer:
         Args:
             beam: hypotheses that the search keeps, 1 to 64; 1 is greedy search.
             alternatives: hypotheses that a final event lists, at most ``beam``.
-            biasing: phrases that are likelier here than the model thinks, or (phrase, boost) pairs.
+            biasing: phrases that are likelier here than the model thinks, or (phrase, boost) pairs; numbers as words. Case
+                does not matter to a vocabulary of one case, as the bundled models have.
             biasing_boost: natural logarithm added for every symbol of a phrase, in [-100, 100].
             endpoint_silence: seconds without a symbol that end an utterance; None ends none.
             endpoint_min_speech: seconds from the first symbol to the last, below which silence ends nothing.
             endpoint_max: seconds from the first symbol after which an utterance ends anyhow; None: any length.
 
         Raises:
-            InvalidInputError: an option out of range, or a phrase without text.
+            InvalidInputError: an option out of range, a phrase without text or with a character that the vocabulary cannot
+                write.
         """
         native = self._native.stream(
             beam=beam,
@@ -286,7 +289,7 @@ class Recognizer:
             beam: as for :meth:`stream`, and so ``biasing`` and ``biasing_boost``.
 
         Raises:
-            InvalidInputError: NaN, more than one dimension, a rate or an option out of range.
+            InvalidInputError: NaN, more than one dimension, a rate or an option out of range, a phrase as for :meth:`stream`.
             ModelNotFoundError, DataError, UnsupportedError, MissingPackageError: as :func:`sottovoce.read_audio`.
         """
         samples, rate = load_audio(path_or_samples, sample_rate, self.sample_rate)

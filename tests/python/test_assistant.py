@@ -62,7 +62,7 @@ def test_what_eval_assistant_compares_is_resolved(bundle: Path) -> None:
 
 
 def test_the_bundles_phrases_bias_recognition(bundle: Path, assistant: sv.Assistant) -> None:
-    assert assistant.name == "music" and assistant.biasing == (("miles davis", 3.0),)
+    assert assistant.name == "music" and assistant.biasing == (("Miles Davis", 3.0),)
     audio = AUDIO / "play_jazz.wav"
     assert "miles davis" in assistant.understand(audio, beam=4).text
     assert "miles davis" not in assistant.understand(audio, beam=4, biasing=()).text

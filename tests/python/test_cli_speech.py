@@ -95,6 +95,8 @@ def test_phrases_and_beam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "miles davis" not in run(capsys, "transcribe", str(JAZZ), "--beam", "4")
     phrases.write_text("jazz\tloud\n")
     mistake(capsys, "line 1: boost: wanted a number, found 'loud'", "transcribe", str(JAZZ), "--bias", str(phrases))
+    phrases.write_text("gate 7\n")
+    mistake(capsys, "phrase 'gate 7': wanted", "transcribe", str(JAZZ), "--bias", str(phrases))
     phrases.write_bytes(b"\xff\n")
     mistake(capsys, "wanted UTF-8", "transcribe", str(JAZZ), "--bias", str(phrases))
     mistake(capsys, "absent: no such file", "transcribe", str(JAZZ), "--bias", "absent")

@@ -133,6 +133,7 @@ MALFORMED = [
     (['{"kind": "config", "biasing": [1]}'], "biasing: wanted a phrase", 1003),
     (['{"kind": "config", "biasing": "tea"}'], "biasing: wanted a list", 1003),
     (['{"kind": "config", "biasing": [" "]}'], "biasing phrase", 1008),
+    (['{"kind": "config", "biasing": ["gate 7"]}'], "biasing phrase 'gate 7'", 1008),
     (['{"kind": "config", "beam": 65}'], "beam", 1008),
     (['{"kind": "config"}', '{"kind": "config"}'], 'wanted "end"', 1003),
     (['{"kind": "config"}', b"\0\0\0"], "wanted whole int16 samples, found 3 bytes", 1003),

@@ -107,7 +107,8 @@ typedef struct sv_alternative {
   double log_prob; /* natural logarithm */
 } sv_alternative;
 
-/* A phrase that is likelier than the model thinks. */
+/* A phrase that is likelier than the model thinks, in characters of its vocabulary: others, such as digits for the
+ * bundled models, are SV_INVALID_ARGUMENT. Case does not matter to a vocabulary of one case. */
 typedef struct sv_biasing_phrase {
   const char* text;
   float boost; /* added to the log probability of each of its symbols, in [-100, 100]; 1.5 is a good start */

@@ -48,7 +48,9 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         help="hypotheses that the search keeps, 1 to 64 (default: the assistant's own, else 1)",
     )
     parser.add_argument(
-        "--bias", metavar="FILE", help="phrases to expect, one a line, each with a tab and its boost if wanted"
+        "--bias",
+        metavar="FILE",
+        help="phrases to expect, numbers as words, one a line, each with a tab and its boost if wanted",
     )
 
 

@@ -150,6 +150,11 @@ TEST_CASE("options out of range are told") {
   options.beam = 0;
   options.num_biasing = 1;
   CHECK(sv_recognizer_stream(recognizer.handle, &options, &stream) == SV_INVALID_ARGUMENT);
+  const sv_biasing_phrase phrase = {"Gate 7", 1.0f};
+  options.biasing = &phrase;
+  CHECK(sv_recognizer_stream(recognizer.handle, &options, &stream) == SV_INVALID_ARGUMENT);
+  CHECK(std::string(sv_last_error()) ==
+        "biasing phrase 'Gate 7': wanted characters of the model's vocabulary, found '7' (U+0037)");
   CHECK(stream == nullptr);
 }
 

@@ -166,6 +166,13 @@ TEST_CASE("options out of range and phrases without text are refused") {
   options = {};
   options.biasing = {{"  ", 1.0f}};
   CHECK(recognizer->CreateStream(options).status().message().find("biasing phrase: wanted text") == 0);
+  options.biasing = {{"a", 1.0f}, {"b-a", 1.0f}};
+  CHECK(recognizer->CreateStream(options).status().message() ==
+        "biasing phrase 'b-a': wanted characters of the model's vocabulary, found '-' (U+002D)");
+  options.biasing = {{"A", 1.0f}};
+  auto stream = recognizer->CreateStream(options);
+  REQUIRE(stream.ok());
+  CHECK(!(*stream)->SetBiasing({{"a\xC3\xA9", 1.0f}}).ok());
 }
 
 TEST_CASE("streams on several threads give the serial answers") {
