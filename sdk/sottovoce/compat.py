@@ -92,6 +92,7 @@ class OnlineRecognizer:
             Recognizer.from_pretrained(name_or_path),
             beam=1 if decoding_method == "greedy_search" else max_active_paths,
             endpoint_silence=rule2_min_trailing_silence if enable_endpoint_detection else None,
+            endpoint_min_speech=0.0,  # rule 2: any word
             endpoint_max=rule3_min_utterance_length if enable_endpoint_detection else None,
             biasing_boost=hotwords_score,
         )
@@ -145,7 +146,7 @@ class Model:
 
 
 class KaldiRecognizer:
-    """``vosk.KaldiRecognizer``: an utterance ends by half a second of silence, and texts come as JSON."""
+    """``vosk.KaldiRecognizer``: an utterance ends by half a second of silence or after 20 s, and texts come as JSON."""
 
     def __init__(self, model: Model | Recognizer, sample_rate: float, phrases: str | None = None) -> None:
         """Begin.
@@ -156,7 +157,7 @@ class KaldiRecognizer:
             phrases: a JSON list; Vosk hears nothing else, this boosts them and hears the rest too.
 
         Raises:
-            InvalidInputError: phrases that are no JSON list of texts.
+            InvalidInputError: phrases that are no JSON list of texts, or that the model's vocabulary cannot write.
         """
         self._recognizer = model.recognizer if isinstance(model, Model) else model
         self._rate = round(sample_rate)
@@ -183,7 +184,7 @@ class KaldiRecognizer:
         self._stream = None
 
     def SetGrammar(self, phrases: str) -> None:
-        """Boost other phrases, a JSON list; "[unk]" is left out."""
+        """Boost other phrases, a JSON list; "[unk]" is left out. Raises InvalidInputError as the constructor."""
         try:
             found = json.loads(phrases)
         except ValueError:
@@ -191,11 +192,27 @@ class KaldiRecognizer:
         if not isinstance(found, list) or not all(isinstance(phrase, str) for phrase in found):
             raise InvalidInputError(f"grammar: wanted a JSON list of texts, found {phrases[:60]!r}")
         self._phrases = [phrase for phrase in found if phrase.strip() and phrase != "[unk]"]
-        if self._stream is not None:
+        if self._stream is None:
+            self._stream = self._open()  # now, that a phrase which is refused is told here
+        else:
             self._stream.set_biasing(self._phrases)
+
+    def _open(self) -> RecognizerStream:
+        count = max(1, self._alternatives)
+        # Kaldi's rules 2 and 5: any word, then half a second of silence; and 20 s whatever is said.
+        return self._recognizer.stream(
+            endpoint_silence=0.5,
+            endpoint_min_speech=0.0,
+            endpoint_max=20.0,
+            biasing=self._phrases,
+            beam=count,
+            alternatives=count,
+        )
 
     def AcceptWaveform(self, data: bytes | npt.ArrayLike) -> bool:
         """Take audio, bytes of little-endian int16 or an array; True when an utterance ended: see :meth:`Result`.
+
+        It stays True until :meth:`Result` is called. Silence without words ends nothing.
 
         Raises InvalidInputError for half a sample, NaN or a rate out of range.
         """
@@ -205,10 +222,7 @@ class KaldiRecognizer:
                 raise InvalidInputError(f"AcceptWaveform: wanted whole int16 samples, found {len(data)} bytes")
             samples = np.frombuffer(data, "<i2")
         if self._stream is None:
-            count = max(1, self._alternatives)
-            self._stream = self._recognizer.stream(
-                endpoint_silence=0.5, biasing=self._phrases, beam=count, alternatives=count
-            )
+            self._stream = self._open()
         return self._take(self._stream.push(samples, self._rate))
 
     def _take(self, events: Iterable[Any]) -> bool:

@@ -107,6 +107,26 @@ def test_vosk_hears_utterances_one_after_another() -> None:
     assert json.loads(recognizer.FinalResult()) == {"text": ""}
 
 
+def test_vosks_endpoint_is_half_a_second_after_the_last_word() -> None:
+    recognizer = KaldiRecognizer(Model("en-micro"), 16000)
+    recognizer.SetWords(True)
+    chunk, found = 1280, []
+    for at in range(0, len(TWO), chunk):
+        if recognizer.AcceptWaveform(TWO[at : at + chunk]):
+            assert recognizer.AcceptWaveform(TWO[:0])  # until it is asked for
+            found.append((json.loads(recognizer.Result())["result"][-1]["end"], (at + chunk) / 16000))
+    assert len(found) == 2
+    for end, now in found:
+        assert 0.5 <= now - end < 1.0  # what the model looks ahead comes on top
+
+
+def test_one_short_word_ends_by_silence_for_vosk() -> None:
+    recognizer = KaldiRecognizer(Model("en-micro"), 16000)
+    book = np.concatenate([SPOKEN[11200:16480], np.zeros(16000, np.float32)])
+    assert recognizer.AcceptWaveform(book) and json.loads(recognizer.Result()) == {"text": "book"}
+    assert not recognizer.AcceptWaveform(np.zeros(16000 * 6, np.float32))  # silence ends nothing
+
+
 def test_vosks_options() -> None:
     jazz = (read_wav(AUDIO / "play_jazz.wav")[0] * 32767).astype("<i2").tobytes()
     recognizer = KaldiRecognizer(Model(model_name="en-micro"), 16000, '["miles davis", "[unk]"]')
@@ -118,6 +138,8 @@ def test_vosks_options() -> None:
     for grammar in ("{}", "[1]", "no"):
         with pytest.raises(sv.InvalidInputError, match="grammar: wanted a JSON list of texts"):
             recognizer.SetGrammar(grammar)
+    with pytest.raises(sv.InvalidInputError, match="biasing phrase 'gate 7'"):
+        KaldiRecognizer(recognizer._recognizer, 16000, '["gate 7", "[unk]"]')
     with pytest.raises(sv.InvalidInputError, match="found 3 bytes"):
         recognizer.AcceptWaveform(b"\0\0\0")
     with pytest.raises(sv.InvalidInputError, match="lang: wanted an English one, found 'de'"):
