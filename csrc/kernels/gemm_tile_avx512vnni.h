@@ -14,15 +14,8 @@
 namespace sottovoce {
 namespace {
 
-constexpr int kTileMaxRows = 9;
-constexpr int kTilePanels = 3;  // 9 x 3 accumulators, 3 weight vectors, an activation and a mask: all 32 registers
-
 // Four neighbouring activations, read as one lane.
 typedef int32_t ActivationGroup __attribute__((may_alias, aligned(1)));
-
-SV_INLINE __m512i BroadcastGroup(const int8_t* a) {
-  return _mm512_set1_epi32(*reinterpret_cast<const ActivationGroup*>(a));
-}
 
 // acc[o] += sum_j weights[4 o + j] * a[4 o + j], weights unsigned. Written out because gcc 12 copies every accumulator
 // around the intrinsic, and then spills them.
@@ -36,22 +29,6 @@ SV_INLINE __m512i DotBroadcast(__m512i acc, __m512i weights, const int8_t* a) {
   asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(weights), "m"(*reinterpret_cast<const ActivationGroup*>(a)));
   return acc;
 }
-
-// Walks the rows of a tile through their columns. Three pointers and one stride reach nine rows by scaled addressing,
-// with no copy of the activations.
-struct RowCursor {
-  const int8_t* base[3];
-  size_t stride;
-
-  SV_INLINE RowCursor(const int8_t* data, size_t row_stride)
-      : base{data, data + 3 * row_stride, data + 6 * row_stride}, stride(row_stride) {}
-  SV_INLINE const int8_t* row(int r) const { return base[r / 3] + static_cast<size_t>(r % 3) * stride; }
-  SV_INLINE void Advance(int bytes) {
-    base[0] += bytes;
-    base[1] += bytes;
-    base[2] += bytes;
-  }
-};
 
 // Which of the 16 outputs of the panel at `output` exist.
 SV_INLINE __mmask16 OutputMask(int outputs, int output) {

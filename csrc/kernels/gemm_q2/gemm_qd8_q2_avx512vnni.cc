@@ -9,8 +9,6 @@
 namespace sottovoce {
 namespace {
 
-constexpr size_t kPrefetchBytes = 1024;  // ahead in the weight stream: about what memory latency covers at full speed
-
 // One block of 16 inputs into the accumulators of its fields.
 template <int kRows>
 SV_INLINE void AddBlock(const uint8_t* block, const int8_t* const x[kRows], int offset, __m512i acc[kRows][4]) {
@@ -23,8 +21,9 @@ SV_INLINE void AddBlock(const uint8_t* block, const int8_t* const x[kRows], int 
   }
 }
 
-// The weights are read once and straight through. kUnroll blocks have accumulators of their own where a row or two
-// alone would wait for the latency of the dot products.
+// The weights are read once and straight through; from memory the hardware alone fetches that faster than with
+// prefetches in software. kUnroll blocks have accumulators of their own where a row or two alone would wait for the
+// latency of the dot products.
 template <int kRows, int kUnroll>
 __attribute__((noinline)) void Stream(const QuantizedRows& a, const MatrixQ2& w, const float* bias, float* y,
                                       size_t y_stride) {
@@ -45,10 +44,7 @@ __attribute__((noinline)) void Stream(const QuantizedRows& a, const MatrixQ2& w,
     int left = blocks;
     for (; left >= kUnroll; left -= kUnroll) {
 #pragma GCC unroll 2
-      for (int u = 0; u < kUnroll; ++u) {
-        _mm_prefetch(reinterpret_cast<const char*>(block + kPrefetchBytes + 64 * u), _MM_HINT_T0);
-        AddBlock<kRows>(block + 64 * u, x, 16 * u, acc[u]);
-      }
+      for (int u = 0; u < kUnroll; ++u) AddBlock<kRows>(block + 64 * u, x, 16 * u, acc[u]);
       block += 64 * kUnroll;
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) x[r] += 16 * kUnroll;
@@ -90,6 +86,8 @@ SV_INLINE void Unpack(__m512i packed, __m512i codes[4]) {
 }
 
 constexpr int kMaxCols = 4096;  // 64 KiB of stack
+// Ahead in the weight stream: many rows take long over a block, and the hardware stops fetching.
+constexpr size_t kPrefetchBytes = 1024;
 
 // (rows, cols) -> (blocks of 16 columns, kRows, 16), so that a tile reads its activations at constant offsets of one
 // pointer: with an index register the front end would split every load from its dot product.
