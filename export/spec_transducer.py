@@ -77,13 +77,13 @@ def _layers(metadata: Mapping[str, Any], prefix: str, kv_heads: int) -> list[Ent
     position = metadata.get(f"{prefix}position", "learned_relative")
     if position not in ("learned_relative", "transformer_xl"):
         raise DataError(f"{prefix}position: wanted learned_relative or transformer_xl, found {position!r}")
-    contexts = metadata[f"{prefix}left_context"]
-    if len(contexts) != metadata[f"{prefix}num_layers"]:
-        raise DataError(
-            f"{prefix}left_context: wanted {metadata[f'{prefix}num_layers']} entries, found {len(contexts)}"
-        )
+    count = metadata[f"{prefix}num_layers"]
+    contexts = metadata[f"{prefix}left_context"], metadata.get(f"{prefix}right_context", [0] * count)
+    for name, found in zip(("left", "right"), contexts, strict=True):
+        if len(found) != count:
+            raise DataError(f"{prefix}{name}_context: wanted {count} entries, found {len(found)}")
     entries = []
-    for layer, left in enumerate(contexts):
+    for layer, (left, right) in enumerate(zip(*contexts, strict=True)):
         stem = f"{prefix}layer.{layer}."
         entries += [
             Entry(f"{stem}attention.query", "product", (query, width)),
@@ -91,7 +91,7 @@ def _layers(metadata: Mapping[str, Any], prefix: str, kv_heads: int) -> list[Ent
             Entry(f"{stem}attention.value", "product", (key, width)),
             Entry(f"{stem}attention.output", "product", (width, query)),
             *_norm(f"{stem}attention.norm", width),
-            *_positions(stem, position, left, query, width, head),
+            *_positions(stem, position, left + right + 1, query, width, head),
             Entry(f"{stem}ffn.up", "product", (ffn, width)),
             Entry(f"{stem}ffn.down", "product", (width, ffn)),
             *_norm(f"{stem}ffn.norm", width),
@@ -99,9 +99,9 @@ def _layers(metadata: Mapping[str, Any], prefix: str, kv_heads: int) -> list[Ent
     return entries
 
 
-def _positions(stem: str, kind: str, left: int, query: int, width: int, head: int) -> list[Entry]:
+def _positions(stem: str, kind: str, window: int, query: int, width: int, head: int) -> list[Entry]:
     if kind == "learned_relative":
-        return [Entry(f"{stem}attention.relative", "vector", (left + 1, head))]
+        return [Entry(f"{stem}attention.relative", "vector", (window, head))]
     return [
         Entry(f"{stem}attention.position", "product", (query, width), bias=False),
         Entry(f"{stem}attention.content_bias", "vector", (query // head, head)),
@@ -155,6 +155,12 @@ def transducer_spec(
             f"encoder.{number}.left_context": list(block.left_context),
             f"encoder.{number}.position": block.position,
         }
+        if any(block.right):
+            metadata[f"encoder.{number}.right_context"] = list(block.right)
+        if block.activation != "relu":
+            metadata[f"encoder.{number}.activation"] = block.activation
+        if block.cycle:
+            metadata[f"encoder.{number}.cycle"] = block.cycle
     p = config.predictor
     metadata |= {
         "predictor.embedding_dim": p.embedding_dim,

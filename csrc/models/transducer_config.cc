@@ -13,6 +13,7 @@ constexpr uint32_t kMaxDim = 8192;
 constexpr uint32_t kMaxFfn = 65536;
 constexpr uint32_t kMaxHeads = 256;
 constexpr uint32_t kMaxContext = 4096;
+constexpr uint32_t kMaxCycle = 1 << 20;
 constexpr size_t kMaxPositions = 1 << 26;  // floats of projected positions, all layers together
 constexpr int kMaxKernel = 63;
 constexpr int kMaxStride = 64;  // of the whole encoder
@@ -37,6 +38,34 @@ Result<PositionKind> ReadPosition(const Artifact& artifact, const std::string& p
   if (position == "transformer_xl") return PositionKind::kTransformerXl;
   return Unsupported(artifact.name() + ": " + key + " is '" + position +
                      "', wanted 'learned_relative' or 'transformer_xl'");
+}
+
+// `prefix`activation, of feed-forward networks; files without the key mean ReLU.
+Result<Activation> ReadActivation(const Artifact& artifact, const std::string& prefix) {
+  const std::string key = prefix + "activation";
+  if (artifact.metadata().count(key) == 0) return Activation::kRelu;
+  SV_ASSIGN_OR_RETURN(const std::string activation, artifact.GetString(key));
+  if (activation == "relu") return Activation::kRelu;
+  if (activation == "gelu") return Activation::kGelu;
+  return Unsupported(artifact.name() + ": " + key + " is '" + activation + "', wanted 'relu' or 'gelu'");
+}
+
+// `prefix``name`: frames a layer, `count` of them. An array that may be `absent` is zeros then.
+Result<std::vector<uint32_t>> ReadContexts(const Artifact& artifact, const std::string& key, uint32_t count,
+                                           bool absent) {
+  if (absent && artifact.metadata().count(key) == 0) return std::vector<uint32_t>(count);
+  SV_ASSIGN_OR_RETURN(std::vector<uint32_t> contexts, artifact.GetU32Array(key));
+  if (contexts.size() != count) {
+    return DataLoss(artifact.name() + ": " + key + ": wanted " + std::to_string(count) + " entries, found " +
+                    std::to_string(contexts.size()));
+  }
+  for (uint32_t context : contexts) {
+    if (context > kMaxContext) {
+      return DataLoss(artifact.name() + ": " + key + ": wanted at most " + std::to_string(kMaxContext) + ", found " +
+                      std::to_string(context));
+    }
+  }
+  return contexts;
 }
 
 // The Transformer layers under `prefix` ("encoder.0." or "predictor."). `grouped` ones may have fewer key-value heads.
@@ -70,17 +99,16 @@ Status ReadLayers(const Artifact& artifact, const std::string& prefix, bool grou
     return DataLoss(artifact.name() + ": " + prefix + "model_dim: wanted an even width for sines and cosines, found " +
                     std::to_string(layer.model_dim));
   }
-  SV_ASSIGN_OR_RETURN(const std::vector<uint32_t> contexts, artifact.GetU32Array(prefix + "left_context"));
-  if (contexts.size() != count) {
-    return DataLoss(artifact.name() + ": " + prefix + "left_context: wanted " + std::to_string(count) +
-                    " entries, found " + std::to_string(contexts.size()));
-  }
-  for (uint32_t context : contexts) {
-    if (context > kMaxContext) {
-      return DataLoss(artifact.name() + ": " + prefix + "left_context: wanted at most " + std::to_string(kMaxContext) +
-                      ", found " + std::to_string(context));
+  SV_ASSIGN_OR_RETURN(layer.activation, ReadActivation(artifact, prefix));
+  SV_ASSIGN_OR_RETURN(const std::vector<uint32_t> left, ReadContexts(artifact, prefix + "left_context", count, false));
+  SV_ASSIGN_OR_RETURN(const std::vector<uint32_t> right, ReadContexts(artifact, prefix + "right_context", count, true));
+  for (uint32_t l = 0; l < count; ++l) {
+    layer.left_context = static_cast<int>(left[l]);
+    layer.right_context = static_cast<int>(right[l]);
+    if (!grouped && layer.right_context > 0) {
+      return DataLoss(artifact.name() + ": " + prefix + "right_context: wanted none, found " +
+                      std::to_string(right[l]));
     }
-    layer.left_context = static_cast<int>(context);
     layers->push_back(layer);
   }
   return Status();
@@ -134,6 +162,16 @@ Status ReadBlock(const Artifact& artifact, const std::string& prefix, Shape* sha
     SV_RETURN_IF_ERROR(AppendConv(artifact.name() + ": " + prefix + "convs", text, shape, config));
   }
   SV_RETURN_IF_ERROR(ReadLayers(artifact, prefix, true, config->norm_epsilon, &block.model_dim, &block.layers));
+  for (const CausalLayerConfig& layer : block.layers) config->look_ahead += layer.right_context * config->stride;
+  if (artifact.metadata().count(prefix + "cycle") > 0) {
+    SV_ASSIGN_OR_RETURN(const uint32_t cycle, artifact.GetU32(prefix + "cycle"));
+    if (cycle > kMaxCycle || (cycle > 0 && (block.model_dim < 4 || block.model_dim % 2 != 0))) {
+      return DataLoss(artifact.name() + ": " + prefix + "cycle: wanted 0, or at most " + std::to_string(kMaxCycle) +
+                      " with an even width of 4 or more, found " + std::to_string(cycle) + " with width " +
+                      std::to_string(block.model_dim));
+    }
+    block.cycle = static_cast<int>(cycle);
+  }
   if (shape->freq != 0 || shape->channels != block.model_dim) {
     return DataLoss(artifact.name() + ": " + prefix + "convs: wanted a last conv1d of model_dim " +
                     std::to_string(block.model_dim) + " channels, found " + convs.back());
@@ -168,13 +206,13 @@ Result<ConvConfig> ParseConv(const std::string& text) {
   conv.stride_time = values[two ? 2 : 1];
   conv.stride_freq = two ? values[3] : 1;
   conv.out_channels = values[values.size() - 2];
-  conv.relu = values.back() == 1;
+  conv.activation = static_cast<Activation>(values.back());
   if (conv.kernel_time % 2 == 0 || conv.kernel_time > kMaxKernel) return bad("an odd kernel_time, 63 or less");
   if (two && (conv.kernel_freq % 2 == 0 || conv.kernel_freq > kMaxKernel)) return bad("an odd kernel_freq, 63 or less");
-  if (conv.stride_time < 1 || conv.stride_time > conv.kernel_time) return bad("a stride_time of 1 to kernel_time");
+  if (conv.stride_time < 1 || conv.stride_time > kMaxKernel) return bad("a stride_time of 1 to 63");
   if (conv.stride_freq < 1 || conv.stride_freq > kMaxKernel) return bad("a stride_freq of 1 to 63");
   if (conv.out_channels < 1 || conv.out_channels > static_cast<int>(kMaxDim)) return bad("1 to 8192 channels");
-  if (values.back() > 1) return bad("relu 0 or 1");
+  if (values.back() > 2) return bad("an activation of 0 (none), 1 (ReLU) or 2 (GELU)");
   return conv;
 }
 
@@ -200,14 +238,14 @@ Result<TransducerConfig> TransducerConfig::Read(const Artifact& artifact) {
   size_t positions = 0;
   const auto count = [&positions](const CausalLayerConfig& layer) {
     if (layer.position == PositionKind::kLearnedRelative) return;
-    positions += static_cast<size_t>(layer.left_context + 1) * static_cast<size_t>(layer.num_heads * layer.head_size);
+    positions += static_cast<size_t>(layer.window()) * static_cast<size_t>(layer.num_heads * layer.head_size);
   };
   for (const EncoderBlockConfig& block : config.blocks) {
     for (const CausalLayerConfig& layer : block.layers) count(layer);
   }
   for (const CausalLayerConfig& layer : config.predictor.layers) count(layer);
   if (positions > kMaxPositions) {
-    return DataLoss(artifact.name() + ": left_context x num_heads x head_size of all layers: wanted at most " +
+    return DataLoss(artifact.name() + ": frames in sight x num_heads x head_size of all layers: wanted at most " +
                     std::to_string(kMaxPositions) + ", found " + std::to_string(positions));
   }
   SV_RETURN_IF_ERROR(ReadSize(artifact, "joiner.dim", kMaxDim, &config.joiner_dim));

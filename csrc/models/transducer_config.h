@@ -15,6 +15,8 @@ struct EncoderBlockConfig {
   std::vector<ConvConfig> convs;
   std::vector<CausalLayerConfig> layers;
   int model_dim = 0;
+  int cycle =
+      0;  // frames after which the sinusoids added to the last convolution's output begin again; 0: there are none
 };
 
 struct PredictorConfig {
@@ -38,9 +40,9 @@ struct TransducerConfig {
   static Result<TransducerConfig> Read(const Artifact& artifact);
 };
 
-// `conv2d:kernel_time,kernel_freq,stride_time,stride_freq,channels,relu` or
-// `conv1d:kernel_time,stride_time,channels,relu`; kernel_freq 0 marks a conv1d. Channels and bins of the input are left
-// to the caller.
+// `conv2d:kernel_time,kernel_freq,stride_time,stride_freq,channels,activation` or
+// `conv1d:kernel_time,stride_time,channels,activation`, 0 none, 1 ReLU, 2 GELU; kernel_freq 0 marks a conv1d. Channels
+// and bins of the input are left to the caller.
 Result<ConvConfig> ParseConv(const std::string& text);
 
 }  // namespace sottovoce

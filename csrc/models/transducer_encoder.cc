@@ -1,6 +1,7 @@
 #include "models/transducer_encoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "models/load_layers.h"
@@ -51,7 +52,7 @@ Result<CausalLayer> LoadCausalLayer(TensorReader& reader, const std::string& pre
   SV_ASSIGN_OR_RETURN(layer.attention_norm, LoadNorm(reader, prefix + "attention.norm", config.model_dim));
   SV_ASSIGN_OR_RETURN(layer.ffn_norm, LoadNorm(reader, prefix + "ffn.norm", config.model_dim));
   if (config.position == PositionKind::kLearnedRelative) {
-    const int size = (config.left_context + 1) * config.head_size;
+    const int size = config.window() * config.head_size;
     SV_ASSIGN_OR_RETURN(layer.relative, LoadVector(reader, prefix + "attention.relative", size));
     return layer;
   }
@@ -76,6 +77,9 @@ Result<TransducerEncoder> TransducerEncoder::Load(const TransducerConfig& config
                                                      conv.window_size()));
       block.convs.emplace_back(conv, std::move(product));
     }
+    block.cycle = from.cycle;
+    const int half = from.cycle > 0 ? from.model_dim / 2 : 0;
+    for (int i = 0; i < half; ++i) block.frequencies.push_back(std::pow(10000.0, -i / (half - 1.0)));
     for (size_t l = 0; l < from.layers.size(); ++l) {
       SV_ASSIGN_OR_RETURN(CausalLayer layer,
                           LoadCausalLayer(reader, prefix + "layer." + std::to_string(l) + ".", from.layers[l]));
@@ -88,6 +92,19 @@ Result<TransducerEncoder> TransducerEncoder::Load(const TransducerConfig& config
   encoder.num_mels_ = config.num_mels;
   encoder.max_frames_ = kChunkOutputs * config.stride;
   return encoder;
+}
+
+// Adds sines, then cosines of the frames' places in the block's cycle (Whisper's positions, which end after a cycle).
+void TransducerEncoder::AddPositions(const Block& block, int num_frames, int* position, float* x) {
+  const size_t half = block.frequencies.size();
+  for (int t = 0; t < num_frames; ++t, x += 2 * half) {
+    for (size_t i = 0; i < half; ++i) {
+      const double angle = *position * block.frequencies[i];
+      x[i] += static_cast<float>(std::sin(angle));
+      x[half + i] += static_cast<float>(std::cos(angle));
+    }
+    *position = *position + 1 == block.cycle ? 0 : *position + 1;
+  }
 }
 
 int TransducerEncoder::MaxOutputs(int num_frames, int num_streams) const {
@@ -109,6 +126,7 @@ void TransducerEncoder::Start(EncoderCache& cache) const {
     num_convs += block.convs.size();
     num_layers += block.layers.size();
   }
+  cache.positions.assign(blocks_.size(), 0);
   cache.convs.resize(num_convs);
   cache.layers.resize(num_layers);
   ConvState* conv_state = cache.convs.data();
@@ -167,7 +185,8 @@ int TransducerEncoder::ForwardBatch(EncoderRows* streams, int num_streams, Encod
   bool flat = false;  // whether a conv1d has been reached
   int channels = 1, freq = num_mels_;
   size_t conv_index = 0, layer_index = 0;
-  for (const Block& block : blocks_) {
+  for (size_t b = 0; b < blocks_.size(); ++b) {
+    const Block& block = blocks_[b];
     for (const StreamingConv& conv : block.convs) {
       if (conv.config().kernel_freq == 0 && !flat) {
         flat = true;
@@ -184,12 +203,21 @@ int TransducerEncoder::ForwardBatch(EncoderRows* streams, int num_streams, Encod
       freq = conv.config().out_freq();
       std::swap(x, y);
     }
+    if (block.cycle > 0) {
+      float* rows = x;
+      for (int s = 0; s < num_streams; ++s) {
+        AddPositions(block, conv_rows[s].num_frames, &streams[s].cache->positions[b], rows);
+        rows += static_cast<size_t>(conv_rows[s].num_frames) * 2 * block.frequencies.size();
+      }
+    }
     for (const CausalLayer& layer : block.layers) {
       for (int s = 0; s < num_streams; ++s) {
         layer_rows[s] = {&streams[s].cache->layers[layer_index], conv_rows[s].num_frames};
       }
       ++layer_index;
-      layer.ForwardBatch(x, layer_rows, num_streams, workspace);
+      frames = layer.ForwardBatch(x, layer_rows, num_streams, workspace);
+      if (frames == 0) return 0;
+      for (int s = 0; s < num_streams; ++s) conv_rows[s].num_frames = layer_rows[s].num_complete;
     }
   }
   for (int s = 0; s < num_streams; ++s) streams[s].num_encoded = conv_rows[s].num_frames;

@@ -12,9 +12,10 @@ namespace sottovoce {
 struct EncoderCache {
   std::vector<ConvState> convs;
   std::vector<CausalLayerState> layers;
+  std::vector<int> positions;  // of each block's next frame in its cycle
 
   size_t bytes() const {
-    size_t bytes = 0;
+    size_t bytes = positions.size() * sizeof(int);
     for (const ConvState& conv : convs) bytes += conv.frames.size() * sizeof(float);
     for (const CausalLayerState& layer : layers) bytes += layer.bytes();
     return bytes;
@@ -77,7 +78,11 @@ class TransducerEncoder {
   struct Block {
     std::vector<StreamingConv> convs;
     std::vector<CausalLayer> layers;
+    int cycle = 0;
+    std::vector<double> frequencies;  // radians a frame, (model_dim / 2); of a block with a cycle
   };
+
+  static void AddPositions(const Block& block, int num_frames, int* position, float* x);
 
   std::vector<Block> blocks_;
   NormWeights norm_;

@@ -59,10 +59,16 @@ int StreamingConv::Forward(const float* x, ConvRows* streams, int num_streams, C
   int total = 0;
   for (int s = 0; s < num_streams; ++s) {
     ConvState& state = *streams[s].state;
-    const int num_frames = streams[s].num_frames;
+    int num_frames = streams[s].num_frames;
     const float* frames = x;
     x += static_cast<size_t>(num_frames) * size;
-    if (c.kernel_time > 1) {
+    if (state.held < 0) {
+      const int skipped = std::min(-state.held, num_frames);
+      frames += static_cast<size_t>(skipped) * size;
+      num_frames -= skipped;
+      state.held += skipped;
+    }
+    if (c.kernel_time > 1 && state.held >= 0) {
       float* joined = workspace.frames.data();
       std::copy_n(state.frames.data(), static_cast<size_t>(state.held) * size, joined);
       std::copy_n(frames, static_cast<size_t>(num_frames) * size, joined + static_cast<size_t>(state.held) * size);
@@ -84,8 +90,10 @@ int StreamingConv::Forward(const float* x, ConvRows* streams, int num_streams, C
       product_.Forward(frames, outputs, step, quantization, activations, out, out_channels);
     }
     state.held = seen - outputs * c.stride_time;
-    std::copy_n(frames + static_cast<size_t>(outputs) * step, static_cast<size_t>(state.held) * size,
-                state.frames.data());
+    if (state.held > 0) {
+      std::copy_n(frames + static_cast<size_t>(outputs) * step, static_cast<size_t>(state.held) * size,
+                  state.frames.data());
+    }
     streams[s].num_frames = outputs;
     total += outputs;
   }
@@ -93,7 +101,7 @@ int StreamingConv::Forward(const float* x, ConvRows* streams, int num_streams, C
   if (c.kernel_freq == 0 && product_.quantized()) {
     product_.ForwardQuantized(activations.Quantized(total, c.window_size()), y, out_channels);
   }
-  if (c.relu) Relu(y, static_cast<size_t>(total) * c.out_size(), y);
+  Activate(c.activation, static_cast<size_t>(total) * c.out_size(), y);
   return total;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "nn/activation.h"
 #include "nn/linear.h"
 
 namespace sottovoce {
@@ -13,12 +14,12 @@ namespace sottovoce {
 struct ConvConfig {
   int kernel_time = 1;  // odd
   int kernel_freq = 0;  // odd; 0: a convolution over time alone
-  int stride_time = 1;  // at most kernel_time
+  int stride_time = 1;
   int stride_freq = 1;
   int in_channels = 1;
   int in_freq = 1;  // bins of an input frame; 1 where kernel_freq is 0
   int out_channels = 1;
-  bool relu = false;
+  Activation activation = Activation::kNone;
 
   int left() const { return (kernel_time - 1) / 2; }
   int out_freq() const { return kernel_freq == 0 ? 1 : (in_freq - 1) / stride_freq + 1; }
@@ -35,7 +36,7 @@ struct ConvConfig {
 // The frames of one stream that outputs to come still need.
 struct ConvState {
   std::vector<float> frames;  // (kernel_time - 1, in_size)
-  int held = 0;
+  int held = 0;               // below 0: as many of the next frames lie between windows
 };
 
 // The rows of one stream in a call that computes several; Forward replaces the number of its input frames by that of

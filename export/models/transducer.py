@@ -23,6 +23,8 @@ from sottovoce.export.compress.quantized_rows import WeightKind
 BLANK = 0  # also the start symbol of the predictor
 
 PositionKind = Literal["learned_relative", "transformer_xl"]
+Activation = Literal["relu", "gelu"]
+CONV_ACTIVATIONS = ("none", "relu", "gelu")  # by their number in a convolution's text
 
 # How each family of weights is stored and computed. `front` are the 2-D convolutions, `heads` the joiner's products, `word`
 # the label embedding, `encoder` every other product (the predictor's too). The ends of a ternary network stay int8: they are
@@ -43,24 +45,29 @@ class ConvSpec:
     stride_time: int
     stride_freq: int
     channels: int
-    relu: bool
+    activation: Literal["none", "relu", "gelu"]
 
     @staticmethod
     def parse(text: str) -> ConvSpec:
-        """Read `conv2d:kt,kf,st,sf,channels,relu` or `conv1d:kt,st,channels,relu`; ValueError when it is neither."""
+        """Read `conv2d:kt,kf,st,sf,channels,activation` or `conv1d:kt,st,channels,activation`; ValueError when it is neither.
+
+        activation: 0 none, 1 ReLU, 2 GELU.
+        """
         kind, _, numbers = text.partition(":")
         try:
             values = [int(number) for number in numbers.split(",")]
         except ValueError:
             values = []
-        if kind == "conv2d" and len(values) == 6:
-            spec = ConvSpec(values[0], values[1], values[2], values[3], values[4], bool(values[5]))
-        elif kind == "conv1d" and len(values) == 4:
-            spec = ConvSpec(values[0], 0, values[1], 0, values[2], bool(values[3]))
-        else:
+        if len(values) != {"conv2d": 6, "conv1d": 4}.get(kind) or not 0 <= values[-1] < len(CONV_ACTIVATIONS):
             raise ValueError(
-                f"convolution {text!r}: wanted conv2d:kt,kf,st,sf,channels,relu or conv1d:kt,st,channels,relu"
+                f"convolution {text!r}: wanted conv2d:kt,kf,st,sf,channels,activation or conv1d:kt,st,channels,activation, "
+                "activation 0 (none), 1 (ReLU) or 2 (GELU)"
             )
+        activation: Any = CONV_ACTIVATIONS[values[-1]]
+        if kind == "conv2d":
+            spec = ConvSpec(values[0], values[1], values[2], values[3], values[4], activation)
+        else:
+            spec = ConvSpec(values[0], 0, values[1], 0, values[2], activation)
         if spec.kernel_time % 2 == 0 or (kind == "conv2d" and spec.kernel_freq % 2 == 0):
             raise ValueError(f"convolution {text!r}: kernels are centred, so their sizes must be odd")
         return spec
@@ -79,11 +86,21 @@ class BlockConfig:
     left_context: tuple[int, ...]  # frames, one a layer
     num_kv_heads: int = 0  # 0: as many as heads; 1: multi-query
     position: PositionKind = "learned_relative"
+    right_context: tuple[int, ...] = ()  # frames a layer sees ahead, one a layer; empty: none
+    activation: Activation = "relu"  # of the feed-forward networks
+    cycle: int = (
+        0  # frames after which the sinusoids that are added after the convolutions begin again; 0: none are added
+    )
 
     @property
     def kv_heads(self) -> int:
         """Heads of keys and values."""
         return self.num_kv_heads or self.num_heads
+
+    @property
+    def right(self) -> tuple[int, ...]:
+        """Frames ahead, one a layer."""
+        return self.right_context or (0,) * self.num_layers
 
 
 @dataclass(frozen=True)
@@ -124,9 +141,11 @@ class TransducerConfig:
     def look_ahead(self) -> int:
         """Feature frames right of `stride * t` that encoder frame t depends on."""
         reach, step = 0, 1
-        for conv in self.conv_specs():
-            reach += (conv.kernel_time - 1) // 2 * step
-            step *= conv.stride_time
+        for block in self.blocks:
+            for conv in map(ConvSpec.parse, block.convs):
+                reach += (conv.kernel_time - 1) // 2 * step
+                step *= conv.stride_time
+            reach += sum(block.right) * step
         return reach
 
     def conv_specs(self) -> list[ConvSpec]:
@@ -163,7 +182,7 @@ class Product(nn.Linear):
 
 
 class Conv(nn.Module):
-    """A centred convolution over time (and frequency), batch norm, perhaps ReLU; (batch, channels, time[, freq])."""
+    """A centred convolution over time (and frequency), batch norm, perhaps ReLU or GELU; (batch, channels, time[, freq])."""
 
     kind: WeightKind = "f32"
 
@@ -196,7 +215,7 @@ class Conv(nn.Module):
         left, side = (self.spec.kernel_time - 1) // 2, (self.spec.kernel_freq - 1) // 2
         x = F.pad(x, (side, side, left, 0) if self.spec.kernel_freq else (left, 0))
         x = self.norm(self.conv(x)) if self.kind == "f32" else self._quantized(x)
-        return F.relu(x) if self.spec.relu else x
+        return x if self.spec.activation == "none" else ACTIVATIONS[self.spec.activation](x)
 
     def _quantized(self, x: Tensor) -> Tensor:
         weight, bias = self.folded()
@@ -204,6 +223,19 @@ class Conv(nn.Module):
         kernel, stride = (spec.kernel_time, spec.kernel_freq or 1), (spec.stride_time, spec.stride_freq or 1)
         y = quantized_convolution(x.unsqueeze(-1) if flat else x, weight, bias, kernel, stride, self.kind)
         return y.squeeze(-1) if flat else y
+
+
+ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu}
+
+
+def absolute_sinusoids(count: int, width: int) -> Tensor:
+    """Return the positions 0 .. count - 1 of Whisper, (count, width) float32: sines, then cosines.
+
+    Entry i of either half is of the angle p / 10000^(i / (width / 2 - 1)), computed in double precision.
+    """
+    powers = torch.arange(width // 2, dtype=torch.float64) / (width // 2 - 1)
+    angles = torch.arange(count, dtype=torch.float64).unsqueeze(1) / torch.pow(torch.tensor(10000.0).double(), powers)
+    return torch.cat([angles.sin(), angles.cos()], 1).float()
 
 
 def sinusoids(count: int, width: int) -> Tensor:
@@ -217,14 +249,15 @@ def sinusoids(count: int, width: int) -> Tensor:
 
 
 class Layer(nn.Module):
-    """Pre-norm causal Transformer layer with relative positions; (batch, time, model_dim).
+    """Pre-norm Transformer layer with limited context and relative positions; (batch, time, model_dim).
 
     `learned_relative` has a table for each distance, shared by heads; `transformer_xl` (Dai et al., 2019) projects sinusoids
     of the distance and has a bias a head for contents (u) and for positions (v):
     score(i, j) = ((q_i + u) . k_j + (q_i + v) . r_{i-j}) / sqrt(head_size).
+    Distances are counted back from the newest frame that is seen: with `right` frames ahead, i - j is `right` less.
     """
 
-    sinusoids: Tensor  # (left + 1, model_dim), row d: d frames back
+    sinusoids: Tensor  # (left + right + 1, model_dim), row d: d frames back
 
     def __init__(
         self,
@@ -237,6 +270,8 @@ class Layer(nn.Module):
         epsilon: float,
         dropout: float,
         position: PositionKind = "learned_relative",
+        right: int = 0,
+        activation: Activation = "relu",
     ) -> None:
         super().__init__()
         if kv_heads < 1 or heads % kv_heads:
@@ -245,7 +280,8 @@ class Layer(nn.Module):
             raise ValueError(f"layer: wanted position learned_relative or transformer_xl, got {position!r}")
         if position == "transformer_xl" and model_dim % 2:
             raise ValueError(f"layer: wanted an even width for sines and cosines, got {model_dim}")
-        self.heads, self.kv_heads, self.head_size, self.left = heads, kv_heads, head_size, left
+        self.heads, self.kv_heads, self.head_size, self.left, self.right = heads, kv_heads, head_size, left, right
+        self.activation = activation
         self.position_kind = position
         self.attention_norm = nn.LayerNorm(model_dim, epsilon)
         self.query = Product(model_dim, heads * head_size)
@@ -253,12 +289,12 @@ class Layer(nn.Module):
         self.value = Product(model_dim, kv_heads * head_size)
         self.output = Product(heads * head_size, model_dim)
         if position == "learned_relative":
-            self.relative = nn.Parameter(torch.randn(left + 1, head_size) * 0.02)  # row d: d frames back
+            self.relative = nn.Parameter(torch.randn(left + right + 1, head_size) * 0.02)  # row d: d frames back
         else:
             self.position = Product(model_dim, heads * head_size, bias=False)
             self.content_bias = nn.Parameter(torch.zeros(heads, head_size))
             self.position_bias = nn.Parameter(torch.zeros(heads, head_size))
-            self.register_buffer("sinusoids", sinusoids(left + 1, model_dim), persistent=False)
+            self.register_buffer("sinusoids", sinusoids(left + right + 1, model_dim), persistent=False)
         self.ffn_norm = nn.LayerNorm(model_dim, epsilon)
         self.up = Product(model_dim, ffn)
         self.down = Product(ffn, model_dim)
@@ -268,29 +304,31 @@ class Layer(nn.Module):
             self.down.weight *= 0.4
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (batch, time, model_dim) -> same; frame i sees frames i - left .. i."""
-        x = x + self.dropout(self._attend(self.attention_norm(x)))
-        hidden = self.down(self.dropout(F.relu(self.up(self.ffn_norm(x)))))
+        """x: (batch, time, model_dim) -> (batch, time - right, model_dim); frame i sees frames i - left .. i + right."""
+        x = x[:, : x.shape[1] - self.right] + self.dropout(self._attend(self.attention_norm(x)))
+        hidden = self.down(self.dropout(ACTIVATIONS[self.activation](self.up(self.ffn_norm(x)))))
         out: Tensor = x + self.dropout(hidden)
         return out
 
     def _attend(self, x: Tensor) -> Tensor:
         batch, time, _ = x.shape
-        group = self.heads // self.kv_heads
-        q = self.query(x).view(batch, time, self.heads, self.head_size).transpose(1, 2)
+        group, outputs = self.heads // self.kv_heads, time - self.right
+        q = self.query(x[:, :outputs]).view(batch, outputs, self.heads, self.head_size).transpose(1, 2)
         k = self.key(x).view(batch, time, self.kv_heads, self.head_size).transpose(1, 2).repeat_interleave(group, 1)
         v = self.value(x).view(batch, time, self.kv_heads, self.head_size).transpose(1, 2).repeat_interleave(group, 1)
         by_content = q if self.position_kind == "learned_relative" else q + self.content_bias.unsqueeze(1)
-        scores = (by_content @ k.transpose(-1, -2) + self._relative_scores(q)) / math.sqrt(self.head_size)
-        age = torch.arange(time, device=x.device).unsqueeze(1) - torch.arange(time, device=x.device)  # i - j
-        scores = scores.masked_fill((age < 0) | (age > self.left), -math.inf)
-        context = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, time, -1)
+        scores = (by_content @ k.transpose(-1, -2) + self._relative_scores(q, time)) / math.sqrt(self.head_size)
+        newest = torch.arange(self.right, time, device=x.device)  # frame that each query sees last
+        age = newest.unsqueeze(1) - torch.arange(time, device=x.device)
+        scores = scores.masked_fill((age < 0) | (age > self.left + self.right), -math.inf)
+        context = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, outputs, -1)
         attended: Tensor = self.output(context)
         return attended
 
-    def _relative_scores(self, q: Tensor) -> Tensor:
-        """Return s[i, j] = q_i . r[i - j], any value where i - j is masked; (batch, heads, time, time)."""
-        batch, heads, time, _ = q.shape
+    def _relative_scores(self, q: Tensor, time: int) -> Tensor:
+        """Return s[i, j] = q_i . r[i + right - j], any value where that is masked; (batch, heads, time - right, time)."""
+        batch, heads, _, _ = q.shape
+        q = F.pad(q, (0, 0, self.right, 0))  # row: the newest frame that is seen
         if self.position_kind == "learned_relative":
             table = self.relative[:time].expand(heads, -1, -1)
         else:
@@ -301,7 +339,7 @@ class Layer(nn.Module):
         shifted = F.pad(q @ table.transpose(-1, -2), (1, 0)).view(
             batch, heads, time + 1, time
         )  # the skew of Transformer-XL
-        return shifted[:, :, 1:]
+        return shifted[:, :, 1 + self.right :]
 
 
 class Encoder(nn.Module):
@@ -322,6 +360,10 @@ class Encoder(nn.Module):
                 convs.append(Conv(spec, channels))
                 channels = spec.channels
                 freq = (freq - 1) // spec.stride_freq + 1 if freq else 0
+            if block.cycle and block.model_dim % 2:
+                raise ValueError(f"encoder: wanted an even width for sines and cosines, got {block.model_dim}")
+            if len(block.right) != block.num_layers:
+                raise ValueError(f"encoder: wanted {block.num_layers} right contexts, got {len(block.right)}")
             if freq or channels != block.model_dim or len(block.left_context) != block.num_layers:
                 raise ValueError(
                     f"encoder: a block of {block.num_layers} layers of width {block.model_dim} wanted a last conv1d of that "
@@ -330,9 +372,9 @@ class Encoder(nn.Module):
             layers = nn.ModuleList(
                 Layer(
                     *(block.model_dim, block.num_heads, block.kv_heads, block.head_size, block.ffn_size),
-                    *(left, config.norm_epsilon, config.dropout, block.position),
+                    *(left, config.norm_epsilon, config.dropout, block.position, right, block.activation),
                 )
-                for left in block.left_context
+                for left, right in zip(block.left_context, block.right, strict=True)
             )
             self.blocks.append(nn.ModuleDict({"convs": convs, "layers": layers}))
         self.norm = nn.LayerNorm(config.blocks[-1].model_dim, config.norm_epsilon)
@@ -344,7 +386,7 @@ class Encoder(nn.Module):
         """
         stride = self.config.stride
         x = F.pad(features, (0, 0, 0, self.config.look_ahead)).unsqueeze(1)  # (batch, 1, frames, mels)
-        for block in self.blocks:
+        for block, shape in zip(self.blocks, self.config.blocks, strict=True):
             assert isinstance(block, nn.ModuleDict)
             convs, layers = block["convs"], block["layers"]
             assert isinstance(convs, nn.ModuleList) and isinstance(layers, nn.ModuleList)
@@ -354,11 +396,19 @@ class Encoder(nn.Module):
                     x = x.transpose(2, 3).flatten(1, 2)  # channel-major
                 x = conv(x)
             x = x.transpose(1, 2)
+            if shape.cycle:
+                x = x + self._positions(x, shape.cycle)
             for layer in layers:
                 x = layer(x)
             x = x.transpose(1, 2)
         x = x.transpose(1, 2)[:, : -(-features.shape[1] // stride)]
         return self.norm(x), (lengths + stride - 1).div(stride, rounding_mode="floor")
+
+    def _positions(self, x: Tensor, cycle: int) -> Tensor:
+        """Return what to add to x (batch, time, width): sinusoids from 0 on, while training from anywhere in the cycle."""
+        table = absolute_sinusoids(cycle, x.shape[2])
+        start = torch.randint(cycle, (len(x), 1)) if self.training else torch.zeros(len(x), 1, dtype=torch.long)
+        return table[(start + torch.arange(x.shape[1])) % cycle]
 
 
 class Predictor(nn.Module):

@@ -52,6 +52,35 @@ _SMALL = TransducerConfig(
 )
 
 
+def whisper_shape(
+    width: int = 384,
+    num_layers: int = 4,
+    num_heads: int = 6,
+    cycle: int = 1500,
+    ffn_size: int = 704,
+    vocab_size: int = 256,
+) -> TransducerConfig:
+    """Return an encoder that Whisper's can be put into (`train/asr/whisper_start.py`); the defaults are those of its tiny.
+
+    Its layers at 20 ms, each half a second back and 80 ms ahead, then a frame of half the width every 80 ms; 360 ms look-ahead.
+    """
+    layers = BlockConfig(
+        convs=(f"conv1d:3,1,{width},2", f"conv1d:3,2,{width},2"),
+        num_layers=num_layers,
+        model_dim=width,
+        num_heads=num_heads,
+        head_size=width // num_heads,
+        ffn_size=ffn_size,
+        left_context=(28,) * num_layers,
+        right_context=(4,) * num_layers,
+        activation="gelu",
+        cycle=cycle,
+    )
+    half = width // 2
+    last = BlockConfig((f"conv1d:3,4,{half},0",), 0, half, 1, half, half, ())
+    return TransducerConfig((layers, last), PredictorConfig(96, 192, 1, 4, 48, 384, (8,)), 192, vocab_size)
+
+
 class Preset(NamedTuple):
     """A network and the feature preset of `sottovoce.audio.Fbank` that feeds it."""
 
@@ -69,6 +98,7 @@ PRESETS: dict[str, Preset] = {
     "bolt-v1": Preset(_BOLT_V1, "slaney128"),
     "micro": Preset(TransducerConfig(), "kaldi80"),
     "small": Preset(_SMALL, "kaldi80"),
+    "whisper-tiny": Preset(whisper_shape(), "kaldi80"),
 }
 
 

@@ -36,6 +36,7 @@ SHAPES = {
     "bolt-v1": (49_049_953, 34_820_512, 12_883_328, 1_346_113, 8, 14),
     "micro": (2_012_680, 1_672_768, 247_336, 92_576, 8, 7),
     "small": (5_754_940, 5_284_428, 341_040, 129_472, 8, 7),
+    "whisper-tiny": (5_769_456, 5_305_088, 341_040, 123_328, 8, 36),
 }
 
 
@@ -57,7 +58,7 @@ def test_the_papers_size_is_the_papers() -> None:
 
 def test_micro_is_the_default_and_a_wrong_name_is_told() -> None:
     assert preset("micro").model == TransducerConfig()
-    with pytest.raises(InvalidInputError, match="wanted paper, hfr, bolt-v1, micro, small, found 'huge'"):
+    with pytest.raises(InvalidInputError, match="wanted paper, hfr, bolt-v1, micro, small, whisper-tiny, found 'huge'"):
         preset("huge")
 
 
@@ -68,6 +69,8 @@ def test_configurations_of_old_checkpoints_are_read() -> None:
     old = json.loads(json.dumps(preset("small").model.to_dict()))
     for part in (*old["blocks"], old["predictor"]):
         del part["position"]
+    for part in old["blocks"]:
+        del part["right_context"], part["activation"], part["cycle"]
     assert TransducerConfig.from_dict(old) == preset("small").model
 
 
@@ -93,7 +96,7 @@ def slim(block: BlockConfig) -> BlockConfig:
         *numbers, channels, relu = text.split(",")
         return ",".join([*numbers, str(int(channels) // 8), relu])
 
-    layers = max(1, block.num_layers // 4)
+    layers = min(block.num_layers, max(1, block.num_layers // 2 if block.right_context else block.num_layers // 4))
     return dataclasses.replace(
         block,
         convs=tuple(map(narrow, block.convs)),
@@ -102,10 +105,12 @@ def slim(block: BlockConfig) -> BlockConfig:
         head_size=block.head_size // 8,
         ffn_size=block.ffn_size // 8,
         left_context=block.left_context[:layers],
+        right_context=block.right_context[:layers],
+        cycle=block.cycle and 7,
     )
 
 
-@pytest.fixture(scope="module", params=["paper", "hfr", "bolt-v1", "small"])
+@pytest.fixture(scope="module", params=["paper", "hfr", "bolt-v1", "small", "whisper-tiny"])
 def network(request: pytest.FixtureRequest) -> tuple[str, Transducer]:
     torch.manual_seed(1)
     config, features = preset(request.param)

@@ -47,12 +47,12 @@ def recipe_config(options: argparse.Namespace) -> RecipeConfig:
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"--config {options.config}: {error}") from None
     if options.init:  # it aligns already
-        values |= {
+        values = {
             "clean_first_hours": 0.0,
             "flat_start_hours": 0.0,
             "ctc_first_hours": 0.0,
             "short_first_seconds": 0.0,
-        }
+        } | values
     if (options.weights or values.get("weights", "f32")) != "f32":
         values = {"learning_rate": 5e-4, "weight_decay": 0.0} | values
     single = {

@@ -25,6 +25,8 @@ class RecipeConfig:
     batch_seconds: float = 64.0
     short_first_seconds: float = 3.0
     learning_rate: float = 8e-4  # at the end of the warm-up
+    encoder_rate: float = 1.0  # of the learning rate, for the encoder: low where it alone is trained already
+    encoder_frozen_hours: float = 0.0  # audio on which all but the encoder learns
     final_rate: float = 0.02  # of the peak, at the end of the cosine
     warmup_steps: int = 300
     weight_decay: float = 1e-2

@@ -117,15 +117,18 @@ class Trainer:
         self.objective = Objective(self.model, self.ctc, config, letters, self.teacher, imitated)
         self.step_number, self.epoch, self.next_batch, self.audio_seconds = 0, 0, 0, 0.0
         self.spent_seconds, self.epoch_began = 0.0, 0.0  # epoch_began: seconds of audio heard by then
-        decayed = [p for p in self._parameters() if p.dim() > 1]
-        plain = [p for p in self._parameters() if p.dim() <= 1]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+        encoder = {id(p) for p in self.model.encoder.parameters()}
+        groups: list[dict[str, Any]] = []
+        for inside in (True, False):
+            chosen = [p for p in self._parameters() if (id(p) in encoder) == inside]
+            for matrices, decay in ((True, config.weight_decay), (False, 0.0)):
+                params = [p for p in chosen if (p.dim() > 1) == matrices]
+                groups.append({"params": params, "weight_decay": decay, "encoder": inside})
         self.optimizer = torch.optim.AdamW(
             groups,
             lr=config.learning_rate,
             betas=(0.9, 0.98),
             fused=True,
-            weight_decay=config.weight_decay,
         )
         if saved is not None:
             self._restore(saved.training)
@@ -203,7 +206,7 @@ class Trainer:
             batch = batch.rows(self.ranks.rows(len(items)))
         self.model.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate() * (self._encoder_rate() if group["encoder"] else 1.0)
         (labels,) = self.ranks.sum(float(batch.target_lengths.sum()))
         # Gradients are averaged over ranks, so a rank's sums are divided by its share of all labels.
         total, parts = self._parallel(batch, self._phase(), labels / self.ranks.count)
@@ -233,6 +236,10 @@ class Trainer:
         c = self.config
         cosine = c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * self.share_done()))
         return c.learning_rate * min(1.0, (self.step_number + 1) / c.warmup_steps) * cosine
+
+    def _encoder_rate(self) -> float:
+        frozen = self.audio_seconds < self.config.encoder_frozen_hours * 3600
+        return 0.0 if frozen else self.config.encoder_rate
 
     def _next_items(self) -> list[Item]:
         if not self._batches:

@@ -113,6 +113,9 @@ def _config(metadata: Mapping[str, Any]) -> TransducerConfig:
                 convs=tuple(metadata[f"{prefix}convs"]),
                 left_context=tuple(metadata[f"{prefix}left_context"]),
                 position=metadata.get(f"{prefix}position", "learned_relative"),
+                right_context=tuple(metadata.get(f"{prefix}right_context", ())),
+                activation=metadata.get(f"{prefix}activation", "relu"),
+                cycle=metadata.get(f"{prefix}cycle", 0),
                 **sizes,
             )
         )

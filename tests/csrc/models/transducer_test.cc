@@ -285,8 +285,8 @@ TEST_CASE("label histories computed together are bit-equal to each alone") {
 TEST_CASE("convolutions as metadata: what is refused says why") {
   CHECK(ParseConv("conv2d:3,7,2,2,24,1")->kernel_freq == 7);
   CHECK(ParseConv("conv1d:3,2,320,1")->stride_time == 2);
-  for (const char* text : {"", "conv1d:", "conv1d:2,1,8,1", "conv1d:3,4,8,1", "conv1d:3,0,8,1", "conv1d:3,1,0,1",
-                           "conv1d:3,1,8,2", "conv1d:3,1,8", "conv2d:3,1,8,1", "conv1d:3,,8,1", "conv1d:-3,1,8,1",
+  for (const char* text : {"", "conv1d:", "conv1d:2,1,8,1", "conv1d:3,64,8,1", "conv1d:3,0,8,1", "conv1d:3,1,0,1",
+                           "conv1d:3,1,8,3", "conv1d:3,1,8", "conv2d:3,1,8,1", "conv1d:3,,8,1", "conv1d:-3,1,8,1",
                            "conv1d:3,1,99999999,1", "conv3d:3,1,8,1", "conv1d:3,1,8,1,", "conv2d:3,4,1,1,8,1"}) {
     CAPTURE(text);
     CHECK(!ParseConv(text).ok());
