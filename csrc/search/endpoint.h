@@ -7,7 +7,7 @@ namespace sottovoce {
 
 struct EndpointRules {
   double silence_seconds = 0.0;     // after the last symbol; 0: no endpoints by silence
-  double min_speech_seconds = 0.1;  // from the first symbol to the last, below which silence ends nothing
+  double min_speech_seconds = 0.05;  // from the first symbol to the last, below which silence ends nothing
   double max_seconds = 0.0;         // from the first symbol; 0: any length
 };
 

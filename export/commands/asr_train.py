@@ -58,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the variants: speed, rooms, noise and a telephone; or SPIRAL's noise alone (default: default)",
     )
     parser.add_argument(
-        "--preset", metavar="NAME", help="shape of the network: paper, hfr, bolt-v1, micro, small (default: micro)"
+        "--preset",
+        metavar="NAME",
+        help="shape of the network: paper, hfr, bolt-v1, micro, small, whisper-tiny (default: micro)",
     )
     parser.add_argument("--config", metavar="JSON", help="file with a RecipeConfig; other options override it")
     parser.add_argument("--audio-hours", type=float, metavar="H", help="audio to see in all (default: 30)")

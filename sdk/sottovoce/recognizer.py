@@ -197,7 +197,7 @@ class Recognizer:
         biasing: Iterable[str | tuple[str, float]] = (),
         biasing_boost: float = DEFAULT_BOOST,
         endpoint_silence: float | None = None,
-        endpoint_min_speech: float = 0.1,
+        endpoint_min_speech: float = 0.05,
         endpoint_max: float | None = None,
     ) -> RecognizerStream:
         """Start a stream of utterances.

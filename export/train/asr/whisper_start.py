@@ -10,7 +10,7 @@ pruning: He et al., ICCV 2017). A last convolution, predictor, joiner and CTC he
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sottovoce.audio import Fbank
-from sottovoce.errors import DataError
+from sottovoce.errors import DataError, UnsupportedError
 from sottovoce.export.importers.whisper import LayerTrace, WhisperWeights
 from sottovoce.export.models.transducer import Conv, Layer, Transducer, TransducerConfig
 from sottovoce.export.models.transducer_presets import whisper_shape
@@ -34,6 +34,7 @@ GAP = SAMPLE_RATE // 2
 LEVEL = 0.08  # root mean square of an utterance, as of `whisper_features`
 RIDGE = 1e-3  # of the mean square of an input
 FEATURES = "kaldi80"
+Mels = Callable[[Sequence[Floats]], Tensor]
 
 
 def write_start(
@@ -45,8 +46,11 @@ def write_start(
     vocab_size: int,
     num_windows: int,
     seed: int,
+    mels: Mels | None = None,
 ) -> float:
     """Write a checkpoint fitted on a random part of the sources; their texts make the vocabulary.
+
+    mels: Whisper's features of windows, (windows, samples) -> (windows, 80, frames of 10 ms); by default faster-whisper's.
 
     Returns the share of the variance of Whisper's last layer that the new encoder explains. Raises what
     `spoken_utterances` raises; DataError: fewer than two windows of speech.
@@ -63,7 +67,7 @@ def write_start(
     mean, deviation = torch.from_numpy(frames.mean(0)), torch.from_numpy(frames.std(0))
     sizes = (whisper.width, whisper.num_layers, whisper.num_heads, len(whisper.positions))
     config = whisper_shape(*sizes, ffn_size, len(Pieces(piece_model)))
-    model, share = start_from_whisper(whisper, config, speech, mean, 1 / deviation)
+    model, share = start_from_whisper(whisper, config, speech, (mels or whisper_mels)(speech), mean, 1 / deviation)
     settings = {"start": "whisper", "seed": seed}
     Checkpoint(config, model.state_dict(), piece_model, "bpe", FEATURES, settings, {}).save(path)
     return share
@@ -94,12 +98,15 @@ def windows(sources: Sequence[Source], count: int, rng: random.Random) -> list[F
         loudness = np.sqrt(np.mean(centred**2) + 1e-9)
         result[-1][end : end + len(samples)] = np.clip(centred * (LEVEL / loudness), -1, 1)
         end += len(samples) + GAP
-    return result
+    return result[:count]
 
 
 def whisper_mels(samples: Sequence[Floats]) -> Tensor:
-    """Return Whisper's features of windows, (windows, 80, frames)."""
-    from faster_whisper.feature_extractor import FeatureExtractor
+    """Return Whisper's features of windows, (windows, 80, frames). Raises UnsupportedError: faster-whisper is missing."""
+    try:
+        from faster_whisper.feature_extractor import FeatureExtractor
+    except ImportError as error:
+        raise UnsupportedError(f"whisper: not installed ({error}); pip install faster-whisper") from None
 
     extractor: Any = FeatureExtractor()
     return torch.stack(
@@ -109,19 +116,24 @@ def whisper_mels(samples: Sequence[Floats]) -> Tensor:
 
 @torch.no_grad()
 def start_from_whisper(
-    whisper: WhisperWeights, config: TransducerConfig, speech: Sequence[Floats], mean: Tensor, inverse_std: Tensor
+    whisper: WhisperWeights,
+    config: TransducerConfig,
+    speech: Sequence[Floats],
+    mels: Tensor,
+    mean: Tensor,
+    inverse_std: Tensor,
 ) -> tuple[Transducer, float]:
     """Return a transducer fitted to `whisper` on windows of speech, and the share of the variance of Whisper's last layer that
     its own explains on the last window, which nothing was fitted to.
 
-    mean, inverse_std: (mels), of the features that the recognizer will be fed.
+    mels: Whisper's features of the windows; mean, inverse_std: (mels), of the features that the recognizer will be fed.
     """
     model = Transducer(config).eval()
     model.mean.copy_(mean)
     model.inverse_std.copy_(inverse_std)
     fbank = Fbank(FEATURES)
     x = model.normalize(torch.stack([torch.from_numpy(fbank.compute(x)[: WINDOW // 160]) for x in speech]))
-    trace = whisper.trace(whisper_mels(speech))
+    trace = whisper.trace(mels)
     block = model.encoder.blocks[0]
     assert isinstance(block, nn.ModuleDict)
     first, second = block["convs"].children()

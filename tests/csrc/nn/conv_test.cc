@@ -99,7 +99,7 @@ TEST_CASE("streaming convolutions are the definition, bit-equal in any chunking"
 
 TEST_CASE("quantized convolutions scale every gathered row alone, so chunks do not matter either") {
   std::mt19937 random(2);
-  const ConvConfig config{3, 5, 2, 2, 3, 9, 20, true};
+  const ConvConfig config{3, 5, 2, 2, 3, 9, 20, Activation::kRelu};
   std::vector<int8_t> weights(static_cast<size_t>(config.out_channels * config.window_size()));
   for (int8_t& w : weights) w = static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
   std::vector<uint8_t> panels(PackedBytesQ8(config.out_channels, config.window_size()));
