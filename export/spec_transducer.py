@@ -39,7 +39,7 @@ def transducer_entries(metadata: Mapping[str, Any]) -> list[Entry]:
             if not conv.kernel_freq:
                 channels, freq = channels * (freq or 1), 0
             inputs = conv.kernel_time * (conv.kernel_freq or 1) * channels
-            family = "front" if conv.kernel_freq else "encoder"
+            family = "front" if conv.kernel_freq or not block + index else "encoder"
             entries.append(Entry(f"{prefix}conv.{index}", "product", (conv.channels, inputs), family))
             channels, freq = conv.channels, (freq - 1) // conv.stride_freq + 1 if freq else 0
         width = size(f"{prefix}model_dim")

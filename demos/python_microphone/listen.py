@@ -4,7 +4,7 @@ import sys
 
 import sottovoce as sv
 
-assistant = sv.Assistant(sv.Recognizer.from_pretrained("en-micro"), sv.IntentParser.from_pretrained("snips-en"))
+assistant = sv.Assistant(sv.Recognizer.from_pretrained("en-small"), sv.IntentParser.from_pretrained("snips-en"))
 for event in assistant.listen(sv.audio_chunks(sys.argv[1]) if sys.argv[1:] else sv.microphone()):
     if event.kind == "partial":
         print(f"\r\033[K{event.text}", end="", flush=True)

@@ -26,7 +26,7 @@ PositionKind = Literal["learned_relative", "transformer_xl"]
 Activation = Literal["relu", "gelu"]
 CONV_ACTIVATIONS = ("none", "relu", "gelu")  # by their number in a convolution's text
 
-# How each family of weights is stored and computed. `front` are the 2-D convolutions, `heads` the joiner's products, `word`
+# How each family of weights is stored and computed. `front` are the first and all 2-D convolutions, `heads` the joiner's products, `word`
 # the label embedding, `encoder` every other product (the predictor's too). The ends of a ternary network stay int8: they are
 # small, and what they lose no later layer mends.
 FAMILY_WEIGHTS: dict[WeightKind, dict[str, WeightKind]] = {
@@ -186,9 +186,10 @@ class Conv(nn.Module):
 
     kind: WeightKind = "f32"
 
-    def __init__(self, spec: ConvSpec, in_channels: int) -> None:
+    def __init__(self, spec: ConvSpec, in_channels: int, *, first: bool = False) -> None:
         super().__init__()
         self.spec = spec
+        self.family = "front" if first or spec.kernel_freq else "encoder"  # of FAMILY_WEIGHTS
         self.conv: nn.Conv1d | nn.Conv2d
         self.norm: nn.BatchNorm1d | nn.BatchNorm2d
         if spec.kernel_freq:
@@ -357,7 +358,7 @@ class Encoder(nn.Module):
                     raise ValueError("encoder: a conv2d after a conv1d")
                 if not spec.kernel_freq and freq:
                     channels, freq = channels * freq, 0
-                convs.append(Conv(spec, channels))
+                convs.append(Conv(spec, channels, first=not len(self.blocks) and not len(convs)))
                 channels = spec.channels
                 freq = (freq - 1) // spec.stride_freq + 1 if freq else 0
             if block.cycle and block.model_dim % 2:
@@ -491,7 +492,7 @@ class Transducer(nn.Module):
             if isinstance(module, Predictor):
                 module.kind = kinds.get("word", "f32")
             elif isinstance(module, Conv):
-                module.kind = kinds.get("front" if module.spec.kernel_freq else "encoder", "f32")
+                module.kind = kinds.get(module.family, "f32")
             elif isinstance(module, Product):
                 module.kind = kinds.get("heads" if name.startswith("joiner.") else "encoder", "f32")
 

@@ -142,7 +142,7 @@ class Model:
         """Open the model, of English without any name. Raises as :meth:`Recognizer.from_pretrained`."""
         if lang is not None and not lang.lower().startswith("en"):
             raise InvalidInputError(f"lang: wanted an English one, found {lang!r}")
-        self.recognizer = Recognizer.from_pretrained(model_path or model_name or "en-micro")
+        self.recognizer = Recognizer.from_pretrained(model_path or model_name or "en-small")
 
 
 class KaldiRecognizer:

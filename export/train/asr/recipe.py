@@ -295,7 +295,8 @@ class Trainer:
         }
         if self.teacher is not None:
             training["teacher"] = self.teacher.state_dict()
-        settings = self.config.to_dict() | {"data": [[c.name, len(c), c.weight] for c in self.corpora]}
+        settings = self.config.to_dict() | {"model": self.model.config.to_dict()}
+        settings["data"] = [[c.name, len(c), c.weight] for c in self.corpora]
         Checkpoint(
             self.model.config,
             self.averaged_weights(),

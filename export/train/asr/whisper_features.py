@@ -51,6 +51,14 @@ class WhisperEncoder:
         return encoded
 
 
+def at_level(samples: Floats) -> Floats:
+    """Return samples with a mean of 0 and a root mean square of LEVEL, kept within +-1."""
+    centred = samples - samples.mean()
+    loudness = np.sqrt(np.mean(centred**2) + 1e-9)
+    levelled: Floats = np.clip(centred * (LEVEL / loudness), -1, 1)
+    return levelled
+
+
 def pool(encoded: Floats, start: int, count: int) -> npt.NDArray[np.float16]:
     """Return the mean of every 80 ms of the utterance at sample `start` with `count` samples, (ceil(count / 1280), width)."""
     frames = -(-count // (POOL * FRAME))
@@ -93,9 +101,7 @@ def _window_by_window(audio: Iterator[Floats], encoder: WhisperEncoder) -> Itera
         if end + len(samples) > WINDOW:
             yield from (pool(encoded, *place) for encoded in [encoder(window)] for place in places)
             window[:], places, end = 0, [], 0
-        centred = samples - samples.mean()
-        loudness = np.sqrt(np.mean(centred**2) + 1e-9)
-        window[end : end + len(samples)] = np.clip(centred * (LEVEL / loudness), -1, 1)
+        window[end : end + len(samples)] = at_level(samples)
         places.append((end, len(samples)))
         end += -(-len(samples) // (POOL * FRAME)) * POOL * FRAME + GAP
     if places:

@@ -4,7 +4,8 @@ Whisper hears 30 s at once; ours attends to half a second back and 80 ms ahead i
 features as they are, and training mends the rest. Its convolutions, layers and absolute sinusoids are kept, with two
 differences: features are ours, so the first convolution is the ridge regression of Whisper's on them; and each layer keeps its
 most active hidden neurons, from which a ridge regression makes what all of them made (as layer-wise reconstruction does after
-pruning: He et al., ICCV 2017). A last convolution, predictor, joiner and CTC head are random: train them next.
+pruning: He et al., ICCV 2017). A last convolution gives the principal components of Whisper's encoded frames, as far as they
+can be had. Predictor, joiner and CTC head are random: train them next.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.feature_cache import spoken_utterances
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Floats, Source, load_audio
 from sottovoce.export.train.asr.pieces import Pieces, train_pieces
+from sottovoce.export.train.asr.whisper_features import at_level
 
 WINDOW = 28 * SAMPLE_RATE  # of speech to fit on; Whisper takes 30 s
 GAP = SAMPLE_RATE // 2
-LEVEL = 0.08  # root mean square of an utterance, as of `whisper_features`
 RIDGE = 1e-3  # of the mean square of an input
 FEATURES = "kaldi80"
 Mels = Callable[[Sequence[Floats]], Tensor]
@@ -94,9 +95,7 @@ def windows(sources: Sequence[Source], count: int, rng: random.Random) -> list[F
         if end + len(samples) > WINDOW:
             result.append(np.zeros(WINDOW, np.float32))
             end = 0
-        centred = samples - samples.mean()
-        loudness = np.sqrt(np.mean(centred**2) + 1e-9)
-        result[-1][end : end + len(samples)] = np.clip(centred * (LEVEL / loudness), -1, 1)
+        result[-1][end : end + len(samples)] = at_level(samples)
         end += len(samples) + GAP
     return result[:count]
 

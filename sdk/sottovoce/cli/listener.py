@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sottovoce.assistant import Assistant
     from sottovoce.recognizer import Recognizer
 
-DEFAULT_RECOGNIZER = "en-micro"
+DEFAULT_RECOGNIZER = "en-small"
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
