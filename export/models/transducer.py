@@ -26,9 +26,9 @@ PositionKind = Literal["learned_relative", "transformer_xl"]
 Activation = Literal["relu", "gelu"]
 CONV_ACTIVATIONS = ("none", "relu", "gelu")  # by their number in a convolution's text
 
-# How each family of weights is stored and computed. `front` are the first and all 2-D convolutions, `heads` the joiner's products, `word`
-# the label embedding, `encoder` every other product (the predictor's too). The ends of a ternary network stay int8: they are
-# small, and what they lose no later layer mends.
+# How each family of weights is stored and computed. `front` are the first convolution and all 2-D ones, `heads` the joiner's
+# products, `word` the label embedding, `encoder` every other product (the predictor's too). The ends of a ternary network stay
+# int8: they are small, and what they lose no later layer mends.
 FAMILY_WEIGHTS: dict[WeightKind, dict[str, WeightKind]] = {
     "f32": {"front": "f32", "encoder": "f32", "heads": "f32", "word": "f32"},
     "int8": {"front": "int8", "encoder": "int8", "heads": "int8", "word": "int8"},
