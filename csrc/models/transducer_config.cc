@@ -13,6 +13,7 @@ constexpr uint32_t kMaxDim = 8192;
 constexpr uint32_t kMaxFfn = 65536;
 constexpr uint32_t kMaxHeads = 256;
 constexpr uint32_t kMaxContext = 4096;
+constexpr int kMaxLookAhead = 1 << 14;  // feature frames; a stream's end is padded with as many
 constexpr uint32_t kMaxCycle = 1 << 20;
 constexpr size_t kMaxPositions = 1 << 26;  // floats of projected positions, all layers together
 constexpr int kMaxKernel = 63;
@@ -163,6 +164,10 @@ Status ReadBlock(const Artifact& artifact, const std::string& prefix, Shape* sha
   }
   SV_RETURN_IF_ERROR(ReadLayers(artifact, prefix, true, config->norm_epsilon, &block.model_dim, &block.layers));
   for (const CausalLayerConfig& layer : block.layers) config->look_ahead += layer.right_context * config->stride;
+  if (config->look_ahead > kMaxLookAhead) {
+    return DataLoss(artifact.name() + ": " + prefix + "right_context: wanted at most " + std::to_string(kMaxLookAhead) +
+                    " frames of look-ahead in all, found " + std::to_string(config->look_ahead));
+  }
   if (artifact.metadata().count(prefix + "cycle") > 0) {
     SV_ASSIGN_OR_RETURN(const uint32_t cycle, artifact.GetU32(prefix + "cycle"));
     if (cycle > kMaxCycle || (cycle > 0 && (block.model_dim < 4 || block.model_dim % 2 != 0))) {

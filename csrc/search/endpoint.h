@@ -6,9 +6,9 @@
 namespace sottovoce {
 
 struct EndpointRules {
-  double silence_seconds = 0.0;     // after the last symbol; 0: no endpoints by silence
+  double silence_seconds = 0.0;      // after the last symbol; 0: no endpoints by silence
   double min_speech_seconds = 0.05;  // from the first symbol to the last, below which silence ends nothing
-  double max_seconds = 0.0;         // from the first symbol; 0: any length
+  double max_seconds = 0.0;          // from the first symbol; 0: any length
 };
 
 enum class EndpointReason { kNone, kSilence, kMaxLength };

@@ -97,7 +97,7 @@ class WhisperWeights:
         normed = self.norm(f"{name}/self_attention/layer_norm", x)
         fused = self.linear(f"{name}/self_attention/linear_0", normed)
         query, key, value = (
-            part.view(batch, frames, self.num_heads, _HEAD_SIZE).transpose(1, 2) for part in fused.split(width, -1)
+            part.view(batch, frames, self.num_heads, _HEAD_SIZE).transpose(1, 2) for part in fused.chunk(3, -1)
         )
         scores = query @ key.transpose(-1, -2) / math.sqrt(_HEAD_SIZE)
         context = (scores.softmax(-1) @ value).transpose(1, 2).reshape(batch, frames, width)

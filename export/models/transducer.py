@@ -8,7 +8,7 @@ convolutions are "valid"; attention sees `left_context` frames back and none ahe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -226,7 +226,7 @@ class Conv(nn.Module):
         return y.squeeze(-1) if flat else y
 
 
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
 
 
 def absolute_sinusoids(count: int, width: int) -> Tensor:
@@ -372,8 +372,12 @@ class Encoder(nn.Module):
                 )
             layers = nn.ModuleList(
                 Layer(
-                    *(block.model_dim, block.num_heads, block.kv_heads, block.head_size, block.ffn_size),
-                    *(left, config.norm_epsilon, config.dropout, block.position, right, block.activation),
+                    *(block.model_dim, block.num_heads, block.kv_heads, block.head_size, block.ffn_size, left),
+                    config.norm_epsilon,
+                    config.dropout,
+                    block.position,
+                    right,
+                    block.activation,
                 )
                 for left, right in zip(block.left_context, block.right, strict=True)
             )
