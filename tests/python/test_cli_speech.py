@@ -181,7 +181,8 @@ def test_a_terminal_shows_partials_and_ctrl_c_ends_it(tmp_path: Path) -> None:
 def test_listen_to_a_virtual_microphone(pulse: None) -> None:
     listed = subprocess.run([*LAUNCH, "listen", "--list-devices"], capture_output=True, timeout=60, text=True)
     assert listed.returncode == 0 and DEVICE in listed.stdout and " Hz)" in listed.stdout
-    command = [*LAUNCH, "listen", "--device", DEVICE, "--parser", "snips-en", "--endpoint-silence", "0.6"]
+    command = [*LAUNCH, "listen", "--device", DEVICE, "--model", "en-micro", "--parser", "snips-en"]
+    command += ["--endpoint-silence", "0.6"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout and process.stderr
     with process:
