@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,12 +53,16 @@ def virtual_microphone() -> Iterator[None]:
         loads = [argument for module in _MODULES for argument in ("-L", module)]
         try:
             subprocess.run(["pulseaudio", *options, *loads], check=True, timeout=30)
-            pid = int(Path(folder, "pulse", "pid").read_text())
+            pid_file = Path(folder, "pulse", "pid")
+            pid = int(pid_file.read_text())
             try:
                 subprocess.run(["pactl", "set-default-source", "fakemic"], check=True, timeout=30)
                 yield
             finally:
                 os.kill(pid, signal.SIGTERM)
+                deadline = time.monotonic() + 10
+                while pid_file.exists() and time.monotonic() < deadline:  # it writes into the folder until it has ended
+                    time.sleep(0.02)
         finally:
             for key, value in before.items():
                 if value is None:
