@@ -37,7 +37,7 @@ def play(path: Path) -> subprocess.Popen[bytes]:
 @contextlib.contextmanager
 def virtual_microphone() -> Iterator[None]:
     """Run the daemon; this process and its children find it through the environment."""
-    with tempfile.TemporaryDirectory(prefix="sv-mic-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sv-mic-", ignore_cleanup_errors=True) as folder:
         before = {key: os.environ.get(key) for key in ("XDG_RUNTIME_DIR", "PULSE_SERVER", "PULSE_RUNTIME_PATH")}
         os.chmod(folder, 0o700)
         os.environ["XDG_RUNTIME_DIR"] = folder
