@@ -107,7 +107,7 @@ def _conv1d(graph: _Graph, name: str, conv: Conv, x: str, frames: int, channels:
         taps = [graph.slice(both, 0, t, t + last + 1, spec.stride_time) for t in range(spec.kernel_time)]
         x = graph.node("Concat", taps, axis=1)
     y = graph.product(x, weight, bias)
-    return graph.node("Relu", [y]) if spec.relu else y
+    return graph.node("Relu", [y]) if spec.activation == "relu" else y
 
 
 def _attention(graph: _Graph, name: str, layer: Layer, x: str, frames: int) -> str:
