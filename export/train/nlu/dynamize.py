@@ -26,10 +26,11 @@ from sottovoce.export.models.bert import BertOutput, JointBert, Quantization
 from sottovoce.export.train.nlu.batches import IGNORED, Batch
 from sottovoce.export.train.nlu.checkpoint import Checkpoint
 from sottovoce.export.train.nlu.evaluate import validation
-from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_stage
+from sottovoce.export.train.nlu.loop import LoopSettings, Losses
 from sottovoce.export.train.nlu.narrow import importance_on
 from sottovoce.export.train.nlu.student_task import Start, compress
 from sottovoce.export.train.nlu.task import Task
+from sottovoce.export.train.nlu.task_stage import train_on_task
 
 HIDDEN_WEIGHT = 0.1  # of the states beside the logits while only the width varies (section 2.1.2)
 Share = tuple[float, float]  # (width, depth)
@@ -147,18 +148,7 @@ def _train(
         small = validation(smallest, task.encoder, task.splits["valid"])
         return {**values, "smallest_score": small["score"], "score": values["score"] + small["score"]}
 
-    stage = Stage(
-        name=name,
-        directory=directory,
-        model=model,
-        trained=model,
-        settings=settings,
-        make_batches=lambda epoch: task.batches(epoch, settings.seed),
-        losses=losses,
-        evaluate=evaluate,
-    )
-    best = run_stage(stage)
-    assert best is not None
+    best = train_on_task(name, task, directory, model, model, settings, losses, evaluate)
     return replace(start, weights=best, metrics={}, training={})
 
 

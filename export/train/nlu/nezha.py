@@ -28,8 +28,8 @@ from sottovoce.export.train.nlu.calibrate import calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sottovoce.export.train.nlu.loop import LoopSettings
 from sottovoce.export.train.nlu.task import Task, load_task
-from sottovoce.export.train.nlu.task_losses import distillation_losses, supervised_losses
-from sottovoce.export.train.nlu.task_stage import train_on_task
+from sottovoce.export.train.nlu.task_losses import supervised_losses
+from sottovoce.export.train.nlu.task_stage import distil_on_task, train_on_task
 from sottovoce.export.train.nlu.ternarize import ternarize
 from sottovoce.export.train.nlu.tokenization import backbone_tokenizer
 
@@ -125,18 +125,9 @@ def distil(task: Task, teacher: Checkpoint, directory: Path, settings: LoopSetti
     """Train (or resume) a student of `layers` layers on the teacher's states, attention and logits, and the labels."""
     torch.manual_seed(settings.seed)
     start = fewer_layers(teacher, layers)
-    above = teacher.build().requires_grad_(False).eval()
     model = start.build()
     student = StudentWithFit(model, start.config.hidden_size, layer_map(layers, teacher.config.num_layers))
-    best = train_on_task(
-        "student",
-        task,
-        directory,
-        model,
-        student,
-        settings,
-        lambda batch: distillation_losses(student, above, batch, logits=True),
-    )
+    best = distil_on_task("student", task, directory, model, student, teacher.build(), settings)
     return replace(start, weights=best)
 
 

@@ -36,7 +36,7 @@ from sottovoce.export.train.nlu.loop import LoopSettings, Losses, Stage, run_sta
 from sottovoce.export.train.nlu.student_task import Start, compress
 from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.task_losses import distillation_losses
-from sottovoce.export.train.nlu.task_stage import train_on_task
+from sottovoce.export.train.nlu.task_stage import distil_on_task
 
 ORDERING_BATCHES = 20  # whose states order the channels
 
@@ -197,21 +197,12 @@ def train_searched(
 ) -> Checkpoint:
     """Distil the extracted sub-network further, alone."""
     torch.manual_seed(settings.seed)
-    above = teacher.build().requires_grad_(False).eval()
     model = start.build()
     config = start.config
     basis = torch.eye(teacher.config.hidden_size)[:, : config.hidden_size]
     layers = layer_map(config.num_layers, teacher.config.num_layers)
     student = StudentWithFit(model, teacher.config.hidden_size, layers, basis)
-    best = train_on_task(
-        "further distillation",
-        task,
-        directory,
-        model,
-        student,
-        settings,
-        lambda batch: distillation_losses(student, above, batch, logits=True),
-    )
+    best = distil_on_task("further distillation", task, directory, model, student, teacher.build(), settings)
     return replace(start, weights=best, metrics={}, training={})
 
 

@@ -25,7 +25,7 @@ from sottovoce.export.train.nlu.loop import LoopSettings, Stage, run_stage
 from sottovoce.export.train.nlu.student_task import Start, compress
 from sottovoce.export.train.nlu.task import Task
 from sottovoce.export.train.nlu.task_losses import distillation_losses
-from sottovoce.export.train.nlu.task_stage import train_on_task
+from sottovoce.export.train.nlu.task_stage import distil_on_task
 
 
 def train_quantized(
@@ -36,18 +36,9 @@ def train_quantized(
     Returns the best checkpoint of shadow weights; resumes.
     """
     torch.manual_seed(settings.seed)
-    above = teacher.build().requires_grad_(False).eval()
     model = start.build()
     student = StudentWithFit(model, start.config.hidden_size, range(start.config.num_layers))
-    best = train_on_task(
-        name,
-        task,
-        directory,
-        model,
-        student,
-        settings,
-        lambda batch: distillation_losses(student, above, batch, logits=True),
-    )
+    best = distil_on_task(name, task, directory, model, student, teacher.build(), settings)
     return replace(start, weights=best, metrics={}, training={})
 
 
