@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from sottovoce.audio import Fbank
 from sottovoce.errors import DataError
-from sottovoce.export.models.transducer import FAMILY_WEIGHTS, Conv, ConvSpec, Layer, Product, Transducer
+from sottovoce.export.models.language_model import LanguageModel
+from sottovoce.export.models.transducer import (
+    FAMILY_WEIGHTS,
+    Conv,
+    ConvSpec,
+    Layer,
+    Predictor,
+    PredictorConfig,
+    Product,
+    Transducer,
+)
 from sottovoce.export.spec import Array, Entry, Spec, metadata_size, register_contract
 
 ARCHITECTURE = "conv-transformer-transducer"
@@ -49,21 +62,31 @@ def transducer_entries(metadata: Mapping[str, Any]) -> list[Entry]:
             )
         entries += _layers(metadata, prefix, size(f"{prefix}num_kv_heads"))
     entries += _norm("encoder.norm", width)
-    vocab, embedding, predictor = (len(metadata["tokenizer.pieces"]), *map(size, _PREDICTOR_SIZES))
-    joiner = size("joiner.dim")
-    return [
-        *entries,
-        Entry("predictor.embedding", "embedding", (vocab, embedding), "word"),
-        Entry("predictor.input", "product", (predictor, embedding)),
-        *_layers(metadata, "predictor.", size("predictor.num_heads")),
-        *_norm("predictor.norm", predictor),
+    vocab, predictor, joiner = len(metadata["tokenizer.pieces"]), size("predictor.model_dim"), size("joiner.dim")
+    entries += [
+        *_label_network(metadata, "predictor.", vocab),
         Entry("joiner.encoder", "product", (joiner, width), "heads"),
         Entry("joiner.predictor", "product", (joiner, predictor), "heads", bias=False),
         Entry("joiner.output", "product", (vocab, joiner), "heads"),
     ]
+    if f"{_LANGUAGE}embedding_dim" in metadata:
+        output = Entry(f"{_LANGUAGE}output", "product", (vocab, size(f"{_LANGUAGE}model_dim")))
+        for entry in (*_label_network(metadata, _LANGUAGE, vocab), output):
+            entries.append(entry if entry.kind == "vector" else dataclasses.replace(entry, family="language"))
+    return entries
 
 
-_PREDICTOR_SIZES = ("predictor.embedding_dim", "predictor.model_dim")
+_LANGUAGE = "language_model."
+
+
+def _label_network(metadata: Mapping[str, Any], prefix: str, vocab: int) -> list[Entry]:
+    embedding, width = (metadata_size(metadata, f"{prefix}{name}") for name in ("embedding_dim", "model_dim"))
+    return [
+        Entry(f"{prefix}embedding", "embedding", (vocab, embedding), "word"),
+        Entry(f"{prefix}input", "product", (width, embedding)),
+        *_layers(metadata, prefix, metadata_size(metadata, f"{prefix}num_heads")),
+        *_norm(f"{prefix}norm", width),
+    ]
 
 
 def _norm(stem: str, width: int) -> list[Entry]:
@@ -78,7 +101,7 @@ def _layers(metadata: Mapping[str, Any], prefix: str, kv_heads: int) -> list[Ent
     if position not in ("learned_relative", "transformer_xl"):
         raise DataError(f"{prefix}position: wanted learned_relative or transformer_xl, found {position!r}")
     count = metadata[f"{prefix}num_layers"]
-    contexts = metadata[f"{prefix}left_context"], metadata.get(f"{prefix}right_context", [0] * count)
+    contexts = metadata.get(f"{prefix}left_context", []), metadata.get(f"{prefix}right_context", [0] * count)
     for name, found in zip(("left", "right"), contexts, strict=True):
         if len(found) != count:
             raise DataError(f"{prefix}{name}_context: wanted {count} entries, found {len(found)}")
@@ -115,6 +138,7 @@ def transducer_spec(
     piece_kind: str,
     feature_preset: str,
     piece_scores: Sequence[float] = (),
+    fusion: Fusion | None = None,
 ) -> Spec:
     """Return a trained network as named arrays, batch norm folded, and its metadata.
 
@@ -124,6 +148,7 @@ def transducer_spec(
         piece_kind: `bpe`, `unigram` or `char`.
         feature_preset: of `sottovoce.audio.Fbank`.
         piece_scores: of each piece, its log probability; `unigram` alone needs and stores them.
+        fusion: a language model over the same pieces, for beam search.
 
     Raises:
         DataError: vocabulary or features do not fit the network.
@@ -161,23 +186,55 @@ def transducer_spec(
             metadata[f"encoder.{number}.activation"] = block.activation
         if block.cycle:
             metadata[f"encoder.{number}.cycle"] = block.cycle
-    p = config.predictor
+    metadata |= _label_metadata("predictor.", config.predictor)
     metadata |= {
-        "predictor.embedding_dim": p.embedding_dim,
-        "predictor.model_dim": p.model_dim,
-        "predictor.num_layers": p.num_layers,
-        "predictor.num_heads": p.num_heads,
-        "predictor.head_size": p.head_size,
-        "predictor.ffn_size": p.ffn_size,
-        "predictor.left_context": list(p.left_context),
-        "predictor.position": p.position,
         "joiner.dim": config.joiner_dim,
         "tokenizer.kind": "sentencepiece",
         "tokenizer.model": piece_kind,
         "tokenizer.pieces": pieces,
         "tokenizer.scores": scores,
     }
-    return Spec(ARCHITECTURE, metadata, _arrays(model), dict(INT8))
+    arrays = _arrays(model)
+    if fusion is not None:
+        shape = fusion.model.config
+        if shape.vocab_size != len(pieces) or not math.isclose(shape.norm_epsilon, config.norm_epsilon, rel_tol=1e-6):
+            raise DataError(
+                f"language model: wanted {len(pieces)} pieces and norm_epsilon {config.norm_epsilon}, found "
+                f"{shape.vocab_size} and {shape.norm_epsilon}"
+            )
+        metadata |= _label_metadata(_LANGUAGE, shape.network)
+        for name in ("scale", "internal", "bonus"):
+            metadata[f"{_LANGUAGE}{name}"] = float(getattr(fusion, name))
+        with torch.no_grad():
+            _add_label_network(arrays, _LANGUAGE, fusion.model.predictor)
+            _add(arrays, f"{_LANGUAGE}output", fusion.model.output)
+    return Spec(ARCHITECTURE, metadata, arrays, dict(INT8))
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """A language model in beam search: a piece gets scale x (log P(piece) - internal x log P by the predictor alone) + bonus.
+
+    What the predictor has learned of language from transcripts shows where the encoder gives zeros (Meng et al., 2021).
+    """
+
+    model: LanguageModel
+    scale: float = 0.5
+    internal: float = 0.5
+    bonus: float = 0.5
+
+
+def _label_metadata(prefix: str, p: PredictorConfig) -> dict[str, Any]:
+    return {
+        f"{prefix}embedding_dim": p.embedding_dim,
+        f"{prefix}model_dim": p.model_dim,
+        f"{prefix}num_layers": p.num_layers,
+        f"{prefix}num_heads": p.num_heads,
+        f"{prefix}head_size": p.head_size,
+        f"{prefix}ffn_size": p.ffn_size,
+        f"{prefix}left_context": list(p.left_context),
+        f"{prefix}position": p.position,
+    }
 
 
 @torch.no_grad()
@@ -192,13 +249,17 @@ def _arrays(model: Transducer) -> dict[str, Array]:
             arrays[f"encoder.{number}.conv.{index}.bias"] = bias.numpy()
         _add_layers(arrays, f"encoder.{number}.", block["layers"])
     _add(arrays, "encoder.norm", model.encoder.norm)
-    arrays["predictor.embedding"] = model.predictor.embedding.weight.numpy()
-    _add(arrays, "predictor.input", model.predictor.input)
-    _add_layers(arrays, "predictor.", model.predictor.layers)
-    _add(arrays, "predictor.norm", model.predictor.norm)
+    _add_label_network(arrays, "predictor.", model.predictor)
     for name in ("encoder", "predictor", "output"):
         _add(arrays, f"joiner.{name}", getattr(model.joiner, name))
     return arrays
+
+
+def _add_label_network(arrays: dict[str, Array], prefix: str, network: Predictor) -> None:
+    arrays[f"{prefix}embedding"] = network.embedding.weight.numpy()
+    _add(arrays, f"{prefix}input", network.input)
+    _add_layers(arrays, prefix, network.layers)
+    _add(arrays, f"{prefix}norm", network.norm)
 
 
 def _add(arrays: dict[str, Array], stem: str, module: Product | torch.nn.LayerNorm) -> None:

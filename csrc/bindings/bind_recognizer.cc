@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -115,22 +116,45 @@ SV_BIND(recognizer) {
           "stream",
           [](const PyRecognizer& self, int beam, int alternatives,
              const std::vector<std::pair<std::string, float>>& biasing, double endpoint_silence,
-             double endpoint_min_speech, double endpoint_max) {
+             double endpoint_min_speech, double endpoint_max, std::optional<float> lm_scale,
+             std::optional<float> lm_bonus) {
             StreamOptions options;
             options.beam_size = beam;
             options.alternatives = alternatives;
             options.biasing = ToPhrases(biasing);
             options.endpoint = {endpoint_silence, endpoint_min_speech, endpoint_max};
+            options.lm_scale = lm_scale;
+            options.lm_bonus = lm_bonus;
             auto stream = std::make_unique<PyStream>();
             stream->stream = ValueOrThrow(self.recognizer->CreateStream(options));
             stream->memory = self.memory;
             return stream;
           },
           "beam"_a = 1, "alternatives"_a = 1, "biasing"_a = std::vector<std::pair<std::string, float>>(),
-          "endpoint_silence"_a = 0.0, "endpoint_min_speech"_a = 0.0, "endpoint_max"_a = 0.0)
+          "endpoint_silence"_a = 0.0, "endpoint_min_speech"_a = 0.0, "endpoint_max"_a = 0.0,
+          "lm_scale"_a = std::nullopt, "lm_bonus"_a = std::nullopt)
       .def("push_batch", &PushBatch, "streams"_a, "chunks"_a, "sample_rate"_a, "finish"_a = false)
       .def("encode_text",
            [](const PyRecognizer& self, const std::string& text) { return self.recognizer->pieces().Encode(text); })
+      // For tests: the language model's scores after labels, (vocabulary).
+      .def("language_scores",
+           [](const PyRecognizer& self, const std::vector<int>& labels) {
+             const Transducer& model = self.recognizer->model();
+             if (model.language_model() == nullptr)
+               ThrowIfError(InvalidArgument("the recognizer has no language model"));
+             const ScratchLease scratch = model.BorrowScratch();
+             LabelCache cache;
+             model.StartLabels(cache, scratch->labels, /*with_language_model=*/true);
+             for (int label : labels) {
+               if (label < 0 || label >= model.config().vocab_size) {
+                 ThrowIfError(InvalidArgument("label: wanted 0 to " + std::to_string(model.config().vocab_size - 1) +
+                                              ", found " + std::to_string(label)));
+               }
+               const LabelRow row{&cache, label};
+               model.AppendLabels(&row, 1, scratch->labels);
+             }
+             return cache.language_scores;
+           })
       .def_property_readonly("sample_rate",
                              [](const PyRecognizer& self) { return self.recognizer->fbank()->options().sample_rate; })
       .def_property_readonly("frame_seconds", [](const PyRecognizer& self) { return self.recognizer->frame_seconds(); })

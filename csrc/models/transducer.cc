@@ -26,18 +26,20 @@ Result<std::unique_ptr<const Transducer>> Transducer::Load(std::shared_ptr<const
   SV_ASSIGN_OR_RETURN(model->mean_, LoadVector(reader, "feature.mean", c.num_mels));
   SV_ASSIGN_OR_RETURN(model->inverse_std_, LoadVector(reader, "feature.inverse_std", c.num_mels));
   SV_ASSIGN_OR_RETURN(model->encoder_, TransducerEncoder::Load(c, reader));
-  SV_ASSIGN_OR_RETURN(model->embedding_, LoadEmbedding(reader, "predictor.embedding", c.vocab_size, p.embedding_dim));
-  SV_ASSIGN_OR_RETURN(model->input_, LoadLinear(reader, "predictor.input", p.model_dim, p.embedding_dim));
-  for (size_t l = 0; l < p.layers.size(); ++l) {
-    SV_ASSIGN_OR_RETURN(CausalLayer layer,
-                        LoadCausalLayer(reader, "predictor.layer." + std::to_string(l) + ".", p.layers[l]));
-    model->predictor_layers_.push_back(std::move(layer));
-  }
-  SV_ASSIGN_OR_RETURN(model->predictor_norm_, LoadNorm(reader, "predictor.norm", p.model_dim));
+  SV_ASSIGN_OR_RETURN(model->predictor_, LabelNetwork::Load(reader, "predictor.", p, c.vocab_size, c.norm_epsilon));
   SV_ASSIGN_OR_RETURN(model->joiner_encoder_, LoadLinear(reader, "joiner.encoder", c.joiner_dim, c.encoder_dim()));
   SV_ASSIGN_OR_RETURN(model->joiner_predictor_,
                       LoadLinear(reader, "joiner.predictor", c.joiner_dim, p.model_dim, /*has_bias=*/false));
   SV_ASSIGN_OR_RETURN(model->joiner_output_, LoadLinear(reader, "joiner.output", c.vocab_size, c.joiner_dim));
+  if (c.language_model) {
+    SV_ASSIGN_OR_RETURN(model->language_model_,
+                        LanguageModel::Load(reader, *c.language_model, c.vocab_size, c.norm_epsilon));
+    ActivationBuffer activations;
+    model->ReserveProjection(activations, 1);
+    model->no_audio_.resize(static_cast<size_t>(c.joiner_dim));
+    const std::vector<float> silence(static_cast<size_t>(c.encoder_dim()));
+    model->ProjectEncoded(silence.data(), 1, activations, model->no_audio_.data());
+  }
   SV_RETURN_IF_ERROR(reader.Finish());
   model->artifact_ = std::move(artifact);
   return std::unique_ptr<const Transducer>(std::move(model));
@@ -79,29 +81,40 @@ void Transducer::ReserveProjection(ActivationBuffer& activations, int num_frames
 }
 
 void Transducer::ReserveLabels(LabelWorkspace& workspace, int max_rows) const {
-  const PredictorConfig& p = config_.predictor;
-  for (const CausalLayer& layer : predictor_layers_) layer.Reserve(workspace, max_rows);
-  const auto grow = [max_rows](std::vector<float>& buffer, int cols) {
-    const size_t size = static_cast<size_t>(max_rows) * static_cast<size_t>(cols);
-    if (buffer.size() < size) buffer.resize(size);
-  };
-  grow(workspace.embedding, p.embedding_dim);
-  grow(workspace.label_hidden, p.model_dim);
-  grow(workspace.projected_rows, config_.joiner_dim);
-  grow(workspace.joined, config_.joiner_dim);
-  grow(workspace.logits, config_.vocab_size);
-  if (workspace.layer_rows.size() < static_cast<size_t>(max_rows)) {
-    workspace.layer_rows.resize(static_cast<size_t>(max_rows));
-  }
-  for (int size : {p.embedding_dim, p.model_dim, config_.joiner_dim}) workspace.activations.Reserve(max_rows, size);
+  predictor_.Reserve(workspace, max_rows);
+  if (language_model_) language_model_->Reserve(workspace, max_rows);
+  workspace.Grow(workspace.projected_rows, max_rows, config_.joiner_dim);
+  workspace.Grow(workspace.joined, max_rows, config_.joiner_dim);
+  workspace.Grow(workspace.logits, max_rows, config_.vocab_size);
+  workspace.GrowRows(workspace.language_rows, max_rows);
+  workspace.GrowRows(workspace.join_rows, max_rows);
+  workspace.activations.Reserve(max_rows, config_.joiner_dim);
 }
 
-void Transducer::StartLabels(LabelCache& cache, LabelWorkspace& workspace) const {
-  cache.layers.resize(predictor_layers_.size());
-  for (size_t l = 0; l < predictor_layers_.size(); ++l) predictor_layers_[l].Start(cache.layers[l]);
+void Transducer::StartLabels(LabelCache& cache, LabelWorkspace& workspace, bool with_language_model) const {
+  predictor_.Start(cache.layers);
   cache.projected.resize(static_cast<size_t>(config_.joiner_dim));
+  cache.language_scores.clear();  // until the language model is asked
   const LabelRow start{&cache, kBlank};
   AppendLabels(&start, 1, workspace);
+  if (!with_language_model || !language_model_) return;
+  language_model_->Start(cache);
+  ScoreByLanguage(&start, 1, workspace);
+}
+
+// What the predictor has learned of language itself, which shows where there is no audio, counts less (Variani et al.,
+// 2020; Meng et al., 2021: internal language model estimation).
+void Transducer::ScoreByLanguage(const LabelRow* rows, int num_rows, LabelWorkspace& workspace) const {
+  language_model_->Append(rows, num_rows, workspace);
+  const float share = language_model_->config().internal;
+  if (share == 0.0f) return;
+  for (int r = 0; r < num_rows; ++r) {
+    workspace.join_rows[static_cast<size_t>(r)] = {rows[r].cache, no_audio_.data()};
+  }
+  const float* logits = JoinRows(workspace.join_rows.data(), num_rows, workspace);
+  for (int r = 0; r < num_rows; ++r, logits += config_.vocab_size) {
+    AddSymbolLogProbs(logits, config_.vocab_size, -share, rows[r].cache->language_scores.data());
+  }
 }
 
 void Transducer::StartLabels(LabelState& state) const {
@@ -110,27 +123,21 @@ void Transducer::StartLabels(LabelState& state) const {
 }
 
 void Transducer::AppendLabels(const LabelRow* rows, int num_rows, LabelWorkspace& workspace) const {
-  const PredictorConfig& p = config_.predictor;
-  const size_t width = static_cast<size_t>(p.embedding_dim);
-  const size_t dim = static_cast<size_t>(p.model_dim);
-  const size_t joiner_dim = static_cast<size_t>(config_.joiner_dim);
-  float* embedding = workspace.embedding.data();
-  std::fill_n(embedding, static_cast<size_t>(num_rows) * width, 0.0f);
-  for (int r = 0; r < num_rows; ++r) embedding_.Add(rows[r].label, embedding + static_cast<size_t>(r) * width);
-  float* hidden = workspace.label_hidden.data();
-  input_.Forward(embedding, num_rows, width, {}, workspace.activations, hidden, dim);
-  for (size_t l = 0; l < predictor_layers_.size(); ++l) {
-    for (int r = 0; r < num_rows; ++r) workspace.layer_rows[static_cast<size_t>(r)] = {&rows[r].cache->layers[l], 1};
-    predictor_layers_[l].ForwardBatch(hidden, workspace.layer_rows.data(), num_rows, workspace);
+  for (int r = 0; r < num_rows; ++r) {
+    workspace.network_rows[static_cast<size_t>(r)] = {&rows[r].cache->layers, rows[r].label};
   }
-  LayerNorm(hidden, nullptr, predictor_norm_.weight, predictor_norm_.bias, config_.norm_epsilon, num_rows, p.model_dim,
-            hidden);
+  const float* hidden = predictor_.Append(workspace.network_rows.data(), num_rows, workspace);
+  const size_t joiner_dim = static_cast<size_t>(config_.joiner_dim);
   const float* projected = workspace.projected_rows.data();
-  joiner_predictor_.Forward(hidden, num_rows, dim, {}, workspace.activations, workspace.projected_rows.data(),
-                            joiner_dim);
+  joiner_predictor_.Forward(hidden, num_rows, static_cast<size_t>(predictor_.dim()), {}, workspace.activations,
+                            workspace.projected_rows.data(), joiner_dim);
+  int num_language_rows = 0;
   for (int r = 0; r < num_rows; ++r, projected += joiner_dim) {
     std::copy_n(projected, joiner_dim, rows[r].cache->projected.data());
+    if (rows[r].cache->language_scores.empty()) continue;
+    workspace.language_rows[static_cast<size_t>(num_language_rows++)] = rows[r];
   }
+  if (num_language_rows > 0) ScoreByLanguage(workspace.language_rows.data(), num_language_rows, workspace);
 }
 
 void Transducer::AppendLabel(int label, LabelState& state) const {

@@ -3,30 +3,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "models/label_network.h"
+#include "models/language_model.h"
 #include "models/transducer_encoder.h"
 #include "models/transducer_scratch.h"
-#include "nn/embedding.h"
 
 namespace sottovoce {
 
 // A label history with scratch of its own.
 struct LabelState : LabelCache {
   LabelWorkspace workspace;
-};
-
-// A label that one of several histories gets.
-struct LabelRow {
-  LabelCache* cache;
-  int label;  // [0, vocab_size)
-};
-
-// A frame that one of several histories sees.
-struct JoinRow {
-  const LabelCache* cache;
-  const float* projected_frame;  // (joiner_dim) from ProjectEncoded
 };
 
 class Transducer {
@@ -40,6 +30,8 @@ class Transducer {
   const Artifact& artifact() const { return *artifact_; }
   const TransducerConfig& config() const { return config_; }
   const TransducerEncoder& encoder() const { return encoder_; }
+  // Null when the file has none.
+  const LanguageModel* language_model() const { return language_model_ ? &*language_model_ : nullptr; }
   const std::vector<std::string>& pieces() const { return pieces_; }
 
   // Scratch for one call. Allocates only when more is out at this moment than ever was before, or for more streams or
@@ -56,8 +48,9 @@ class Transducer {
   // Room for calls of up to max_rows histories.
   void ReserveLabels(LabelWorkspace& workspace, int max_rows) const;
 
-  // Starts a label history: cache.projected after the start symbol. Allocates at the first call only.
-  void StartLabels(LabelCache& cache, LabelWorkspace& workspace) const;
+  // Starts a label history: cache.projected after the start symbol. Allocates at the first call only. The language
+  // model, if there is one, takes part where `with_language_model` says so.
+  void StartLabels(LabelCache& cache, LabelWorkspace& workspace, bool with_language_model = false) const;
   void StartLabels(LabelState& state) const;
 
   // Appends a label to each of several histories, which share every product, and updates their `projected`: bit for bit
@@ -78,11 +71,12 @@ class Transducer {
   std::vector<std::string> pieces_;
   const float* mean_ = nullptr;         // (num_mels)
   const float* inverse_std_ = nullptr;  // (num_mels)
-  Embedding embedding_;
-  Linear input_;
-  std::vector<CausalLayer> predictor_layers_;
-  NormWeights predictor_norm_;
+  void ScoreByLanguage(const LabelRow* rows, int num_rows, LabelWorkspace& workspace) const;
+
+  LabelNetwork predictor_;
   Linear joiner_encoder_, joiner_predictor_, joiner_output_;
+  std::optional<LanguageModel> language_model_;
+  std::vector<float> no_audio_;  // (joiner_dim), what the joiner sees of an encoder that says nothing
   mutable ScratchPool scratch_;
 };
 

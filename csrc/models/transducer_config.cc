@@ -1,6 +1,7 @@
 #include "models/transducer_config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace sottovoce {
@@ -19,6 +20,7 @@ constexpr size_t kMaxPositions = 1 << 26;  // floats of projected positions, all
 constexpr int kMaxKernel = 63;
 constexpr int kMaxStride = 64;  // of the whole encoder
 constexpr size_t kMaxVocabulary = 1 << 17;
+constexpr float kMaxWeight = 100.0f;  // of log probabilities
 
 Status ReadSize(const Artifact& artifact, const std::string& key, uint32_t most, int* value) {
   SV_ASSIGN_OR_RETURN(const uint32_t found, artifact.GetU32(key));
@@ -113,6 +115,20 @@ Status ReadLayers(const Artifact& artifact, const std::string& prefix, bool grou
     layers->push_back(layer);
   }
   return Status();
+}
+
+Status ReadLabelNetwork(const Artifact& artifact, const std::string& prefix, float norm_epsilon,
+                        PredictorConfig* config) {
+  SV_RETURN_IF_ERROR(ReadSize(artifact, prefix + "embedding_dim", kMaxDim, &config->embedding_dim));
+  return ReadLayers(artifact, prefix, false, norm_epsilon, &config->model_dim, &config->layers);
+}
+
+Result<float> ReadWeight(const Artifact& artifact, const std::string& key) {
+  SV_ASSIGN_OR_RETURN(const float found, artifact.GetF32(key));
+  if (!(std::fabs(found) <= kMaxWeight)) {
+    return DataLoss(artifact.name() + ": " + key + ": wanted -100 to 100, found " + std::to_string(found));
+  }
+  return found;
 }
 
 // Follows the shape of the activations through the encoder.
@@ -236,9 +252,14 @@ Result<TransducerConfig> TransducerConfig::Read(const Artifact& artifact) {
   for (int b = 0; b < num_blocks; ++b) {
     SV_RETURN_IF_ERROR(ReadBlock(artifact, "encoder." + std::to_string(b) + ".", &shape, &config));
   }
-  SV_RETURN_IF_ERROR(ReadSize(artifact, "predictor.embedding_dim", kMaxDim, &config.predictor.embedding_dim));
-  SV_RETURN_IF_ERROR(ReadLayers(artifact, "predictor.", false, config.norm_epsilon, &config.predictor.model_dim,
-                                &config.predictor.layers));
+  SV_RETURN_IF_ERROR(ReadLabelNetwork(artifact, "predictor.", config.norm_epsilon, &config.predictor));
+  if (artifact.metadata().count("language_model.embedding_dim") > 0) {
+    LanguageModelConfig& language = config.language_model.emplace();
+    SV_RETURN_IF_ERROR(ReadLabelNetwork(artifact, "language_model.", config.norm_epsilon, &language.network));
+    SV_ASSIGN_OR_RETURN(language.scale, ReadWeight(artifact, "language_model.scale"));
+    SV_ASSIGN_OR_RETURN(language.internal, ReadWeight(artifact, "language_model.internal"));
+    SV_ASSIGN_OR_RETURN(language.bonus, ReadWeight(artifact, "language_model.bonus"));
+  }
   // Projected positions are memory that the file does not pay for in bytes.
   size_t positions = 0;
   const auto count = [&positions](const CausalLayerConfig& layer) {
@@ -249,6 +270,9 @@ Result<TransducerConfig> TransducerConfig::Read(const Artifact& artifact) {
     for (const CausalLayerConfig& layer : block.layers) count(layer);
   }
   for (const CausalLayerConfig& layer : config.predictor.layers) count(layer);
+  if (config.language_model) {
+    for (const CausalLayerConfig& layer : config.language_model->network.layers) count(layer);
+  }
   if (positions > kMaxPositions) {
     return DataLoss(artifact.name() + ": frames in sight x num_heads x head_size of all layers: wanted at most " +
                     std::to_string(kMaxPositions) + ", found " + std::to_string(positions));

@@ -2,6 +2,7 @@
 // a hostile file cannot ask for absurd sizes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,10 +26,18 @@ struct PredictorConfig {
   std::vector<CausalLayerConfig> layers;
 };
 
+struct LanguageModelConfig {
+  PredictorConfig network;
+  float scale = 0.0f;     // of its log probabilities, beside the transducer's
+  float internal = 0.0f;  // share of what the predictor knows of language that is taken off them
+  float bonus = 0.0f;  // added for each symbol: without one, sums of log probabilities favour few symbols
+};
+
 struct TransducerConfig {
   int num_mels = 0;
   std::vector<EncoderBlockConfig> blocks;
   PredictorConfig predictor;
+  std::optional<LanguageModelConfig> language_model;
   int joiner_dim = 0;
   int vocab_size = 0;
   float norm_epsilon = 1e-5f;

@@ -13,23 +13,58 @@ namespace sottovoce {
 struct LabelCache {
   std::vector<CausalLayerState> layers;
   std::vector<float> projected;  // (joiner_dim), what the joiner sees of the labels
+  // Of the language model; empty where none takes part.
+  std::vector<CausalLayerState> language_layers;
+  std::vector<float> language_scores;  // (vocab_size), of each symbol after these labels; 0 for blank
 
   size_t bytes() const {
-    size_t bytes = projected.size() * sizeof(float);
+    size_t bytes = (projected.size() + language_scores.size()) * sizeof(float);
     for (const CausalLayerState& layer : layers) bytes += layer.bytes();
+    for (const CausalLayerState& layer : language_layers) bytes += layer.bytes();
     return bytes;
   }
 };
 
-// Scratch of predictor and joiner; one for any number of caches that are not computed at the same moment.
+// A label that one of several histories gets.
+struct LabelRow {
+  LabelCache* cache;
+  int label;  // [0, vocab_size)
+};
+
+// A frame that one of several histories sees.
+struct JoinRow {
+  const LabelCache* cache;
+  const float* projected_frame;  // (joiner_dim) from Transducer::ProjectEncoded()
+};
+
+// A label of one network.
+struct NetworkRow {
+  std::vector<CausalLayerState>* layers;
+  int label;
+};
+
+// Scratch of predictor, joiner and language model; one for any number of caches that are not computed at the same
+// moment.
 struct LabelWorkspace : CausalWorkspace {
-  std::vector<float> embedding;       // (rows, embedding_dim)
-  std::vector<float> label_hidden;    // (rows, model_dim)
-  std::vector<float> projected_rows;  // (rows, joiner_dim)
-  std::vector<float> joined;          // (rows, joiner_dim)
-  std::vector<float> logits;          // (rows, vocab_size)
-  std::vector<LayerRows> layer_rows;  // (rows)
-  std::vector<LabelCache> histories;  // for callers: of hypotheses that do not outlive a call
+  std::vector<float> embedding;          // (rows, embedding_dim)
+  std::vector<float> label_hidden;       // (rows, model_dim)
+  std::vector<float> projected_rows;     // (rows, joiner_dim)
+  std::vector<float> joined;             // (rows, joiner_dim)
+  std::vector<float> logits;             // (rows, vocab_size)
+  std::vector<LayerRows> layer_rows;     // (rows)
+  std::vector<NetworkRow> network_rows;  // (rows)
+  std::vector<LabelRow> language_rows;   // (rows), those that the language model takes part in
+  std::vector<JoinRow> join_rows;  // (rows), the same ones
+  std::vector<LabelCache> histories;     // for callers: of hypotheses that do not outlive a call
+
+  static void Grow(std::vector<float>& buffer, int rows, int cols) {
+    const size_t size = static_cast<size_t>(rows) * static_cast<size_t>(cols);
+    if (buffer.size() < size) buffer.resize(size);
+  }
+  template <typename Row>
+  static void GrowRows(std::vector<Row>& rows, int count) {
+    if (rows.size() < static_cast<size_t>(count)) rows.resize(static_cast<size_t>(count));
+  }
 };
 
 // Room for calls of TransducerEncoder::max_frames() feature frames, of some streams together, and what search makes of

@@ -146,6 +146,12 @@ Result<std::unique_ptr<RecognizerStream>> Recognizer::CreateStream(const StreamO
                              std::to_string(rule.seconds));
     }
   }
+  for (const auto& [name, weight] : {std::pair("language model scale", options.lm_scale),
+                                     std::pair("language model bonus", options.lm_bonus)}) {
+    if (weight && !(std::fabs(*weight) <= 100.0f)) {
+      return InvalidArgument(std::string(name) + ": wanted -100 to 100, found " + std::to_string(*weight));
+    }
+  }
   SV_ASSIGN_OR_RETURN(auto biasing, MakeBiasing(options.biasing));
   return std::make_unique<RecognizerStream>(shared_from_this(), options, std::move(biasing));
 }

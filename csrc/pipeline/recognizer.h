@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct StreamOptions {
   int beam_size = 1;     // hypotheses; 1 is greedy search
   int alternatives = 1;  // hypotheses in a final event, at most beam_size
   std::vector<BiasingText> biasing;
+  // Of the language model in the artifact, in a beam above 1: how much its log probabilities count (0: not at all) and
+  // what each symbol gets for it. None: what the artifact says.
+  std::optional<float> lm_scale, lm_bonus;
   EndpointRules endpoint;  // none by default
 };
 

@@ -30,10 +30,12 @@ struct RecognizerStream::State {
         options(stream_options),
         biasing(std::move(phrases)),
         features(model, recognizer->fbank()),
-        search(model, options.beam_size, biasing, model.BorrowScratch()->labels) {
+        search(model, options.beam_size, options.lm_scale.value_or(language().scale),
+               options.lm_bonus.value_or(language().bonus), biasing, model.BorrowScratch()->labels) {
     model.encoder().Start(encoder);
   }
 
+  LanguageModelConfig language() const { return model.config().language_model.value_or(LanguageModelConfig()); }
   void JudgeFrame(int64_t index, LabelWorkspace& workspace);
   void EndUtterance(LabelWorkspace& workspace);
   std::vector<RecognizedWord> Words(const std::vector<DecodedToken>& tokens) const {

@@ -15,9 +15,9 @@ int LabelRows(int beam_sizes) {
   return std::min(beam_sizes, kMaxRows);
 }
 
-StreamSearch::StreamSearch(const Transducer& model, int beam_size, std::shared_ptr<const BiasingGraph> biasing,
-                           LabelWorkspace& workspace)
-    : model_(model), beam_size_(beam_size) {
+StreamSearch::StreamSearch(const Transducer& model, int beam_size, float lm_scale, float lm_bonus,
+                           std::shared_ptr<const BiasingGraph> biasing, LabelWorkspace& workspace)
+    : model_(model), beam_size_(beam_size), lm_scale_(lm_scale), lm_bonus_(lm_bonus) {
   Start(std::move(biasing), workspace);
 }
 
@@ -25,7 +25,8 @@ void StreamSearch::Start(std::shared_ptr<const BiasingGraph> biasing, LabelWorks
   const int vocab_size = model_.config().vocab_size;
   if (beam_ == nullptr && (beam_size_ > 1 || biasing != nullptr)) {
     greedy_.reset();
-    beam_ = std::make_unique<BeamSearch>(BeamOptions{vocab_size, beam_size_, kSymbolsPerFrame}, std::move(biasing));
+    beam_ = std::make_unique<BeamSearch>(
+        BeamOptions{vocab_size, beam_size_, kSymbolsPerFrame, lm_scale_, lm_bonus_}, std::move(biasing));
   } else if (beam_ != nullptr) {
     beam_->Start(std::move(biasing));
   } else if (greedy_ == nullptr) {
@@ -35,7 +36,7 @@ void StreamSearch::Start(std::shared_ptr<const BiasingGraph> biasing, LabelWorks
   }
   const size_t num_slots = static_cast<size_t>(search().num_lasting_slots());
   if (slots_.empty()) slots_.resize(1);
-  model_.StartLabels(slots_[0], workspace);
+  model_.StartLabels(slots_[0], workspace, beam_ != nullptr && lm_scale_ != 0.0f);
   if (slots_.size() < num_slots) slots_.resize(num_slots, slots_[0]);
   stale_ = true;
 }
@@ -83,12 +84,15 @@ void StreamSearch::SearchGroup(const Transducer& model, const StreamFrame* frame
   if (workspace.histories.size() < num_temporary) workspace.histories.resize(num_temporary);
   for (;;) {
     JoinRow joins[kMaxRows];
+    const float* language_scores[kMaxRows];
     int num_joins = 0;
     LabelCache* temporary = workspace.histories.data();
     for (size_t f = 0; f < count; ++f) {
       StreamSearch& stream = *frames[f].search;
       for (int slot : stream.search().wanted()) {
-        joins[num_joins++] = {&stream.slot(slot, temporary), frames[f].projected};
+        const LabelCache& cache = stream.slot(slot, temporary);
+        language_scores[num_joins] = cache.language_scores.empty() ? nullptr : cache.language_scores.data();
+        joins[num_joins++] = {&cache, frames[f].projected};
       }
       temporary += stream.num_temporary();
     }
@@ -100,13 +104,14 @@ void StreamSearch::SearchGroup(const Transducer& model, const StreamFrame* frame
       const LabelCache* from;
       LabelCache* to;
     } copies[kMaxRows];
-    int num_labels = 0, num_copies = 0;
+    int num_labels = 0, num_copies = 0, row = 0;
     temporary = workspace.histories.data();
     for (size_t f = 0; f < count; ++f) {
       StreamSearch& stream = *frames[f].search;
       const size_t rows = stream.search().wanted().size();
       if (rows > 0) {
-        stream.search().Round(logits);
+        stream.search().Round(logits + static_cast<size_t>(row) * vocab_size, language_scores + row);
+        row += static_cast<int>(rows);
         for (const Extension& e : stream.search().extensions()) {
           LabelCache& to = stream.slot(e.to, temporary);
           if (e.symbol == Transducer::kBlank) {
@@ -117,7 +122,6 @@ void StreamSearch::SearchGroup(const Transducer& model, const StreamFrame* frame
           labels[num_labels++] = {&to, e.symbol};
         }
       }
-      logits += rows * vocab_size;
       temporary += stream.num_temporary();
     }
     if (num_labels > 0) model.AppendLabels(labels, num_labels, workspace);

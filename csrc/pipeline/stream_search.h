@@ -15,9 +15,10 @@ struct StreamFrame;
 
 class StreamSearch {
  public:
-  // beam_size 1 without phrases is greedy search. biasing may be null.
-  StreamSearch(const Transducer& model, int beam_size, std::shared_ptr<const BiasingGraph> biasing,
-               LabelWorkspace& workspace);
+  // beam_size 1 without phrases is greedy search. biasing may be null. lm_scale and lm_bonus: of
+  // BeamOptions; a scale of 0, and greedy search, do without the language model.
+  StreamSearch(const Transducer& model, int beam_size, float lm_scale, float lm_bonus,
+               std::shared_ptr<const BiasingGraph> biasing, LabelWorkspace& workspace);
 
   // Forgets all labels; from now on with these phrases.
   void Start(std::shared_ptr<const BiasingGraph> biasing, LabelWorkspace& workspace);
@@ -47,6 +48,7 @@ class StreamSearch {
 
   const Transducer& model_;
   int beam_size_;
+  float lm_scale_, lm_bonus_;
   std::unique_ptr<GreedySearch> greedy_;
   std::unique_ptr<BeamSearch> beam_;
   std::vector<LabelCache> slots_;

@@ -96,9 +96,12 @@ void BeamSearch::WantOpen() {
   for (const Entry& entry : open_) wanted_.push_back(entry.slot);
 }
 
-void BeamSearch::Round(const float* logits) {
+void BeamSearch::Round(const float* logits, const float* const* language_scores) {
   candidates_.clear();
-  for (size_t i = 0; i < open_.size(); ++i) Propose(i, logits + i * static_cast<size_t>(options_.vocab_size));
+  for (size_t i = 0; i < open_.size(); ++i) {
+    Propose(i, logits + i * static_cast<size_t>(options_.vocab_size),
+            language_scores == nullptr ? nullptr : language_scores[i]);
+  }
   // A proposal below what is closed already could not win any more: blanks are still to come for it.
   const size_t beam = static_cast<size_t>(options_.beam_size);
   if (closed_.size() >= beam) {
@@ -153,7 +156,7 @@ void BeamSearch::MoveToLastingSlots() {
   }
 }
 
-void BeamSearch::Propose(size_t from, const float* logits) {
+void BeamSearch::Propose(size_t from, const float* logits, const float* language_scores) {
   const Entry& entry = open_[from];
   const int vocab = options_.vocab_size;
   const float total = LogSumExp(logits, vocab);
@@ -167,6 +170,9 @@ void BeamSearch::Propose(size_t from, const float* logits) {
     const float log_prob = logits[symbol] - total;
     BiasingGraph::Step step{BiasingGraph::kStart, 0.0f};
     if (biasing_ != nullptr) step = biasing_->Advance(entry.biasing_state, symbol);
+    if (language_scores != nullptr) {
+      step.score += options_.lm_scale * language_scores[symbol] + options_.lm_bonus;
+    }
     const double score = entry.score() + static_cast<double>(log_prob + step.score);
     // A heap of the beam's likeliest, the least of them in front.
     if (candidates_.size() - begin == beam) {

@@ -15,12 +15,15 @@ struct BeamOptions {
   int vocab_size = 0;
   int beam_size = 4;
   int max_symbols_per_frame = 3;
+  // Of the language model's log probabilities, and what every symbol gets where it takes part.
+  float lm_scale = 0.0f;
+  float lm_bonus = 0.0f;
 };
 
 struct Hypothesis {
   std::vector<DecodedToken> tokens;
   double log_prob = 0.0;  // of all alignments found of these labels, without boosts
-  double score = 0.0;     // with boosts
+  double score = 0.0;     // with boosts and the language model
 };
 
 class BeamSearch final : public FrameSearch {
@@ -36,7 +39,7 @@ class BeamSearch final : public FrameSearch {
   int num_lasting_slots() const override { return options_.beam_size; }
   void BeginFrame(int64_t frame_index) override;
   // Every open hypothesis closes by blank and proposes its likeliest symbols; the best of these stay open.
-  void Round(const float* logits) override;
+  void Round(const float* logits, const float* const* language_scores = nullptr) override;
 
   // The likeliest labels so far.
   std::vector<DecodedToken> Best() const;
@@ -51,7 +54,7 @@ class BeamSearch final : public FrameSearch {
     int last = -1;        // node of its last symbol, -1: none
     uint64_t labels = 0;  // hash of the labels
     double log_prob = 0.0;
-    float boosts = 0.0f;
+    float boosts = 0.0f;  // of phrases and the language model
     int biasing_state = BiasingGraph::kStart;
     double score() const { return log_prob + static_cast<double>(boosts); }
   };
@@ -69,7 +72,7 @@ class BeamSearch final : public FrameSearch {
     double score;
   };
 
-  void Propose(size_t from, const float* logits);
+  void Propose(size_t from, const float* logits, const float* language_scores);
   void Emit();
   void WantOpen();
   void DropDeadNodes();

@@ -40,7 +40,7 @@ void GreedySearch::BeginFrame(int64_t frame_index) {
   wanted_.assign(1, 0);
 }
 
-void GreedySearch::Round(const float* logits) {
+void GreedySearch::Round(const float* logits, const float* const* /*language_scores*/) {
   extensions_.clear();
   const int best = ArgMax(logits, options_.vocab_size);
   if (best == 0) {

@@ -21,7 +21,7 @@ class GreedySearch final : public FrameSearch {
   int num_slots() const override { return 1; }
   int num_lasting_slots() const override { return 1; }
   void BeginFrame(int64_t frame_index) override;
-  void Round(const float* logits) override;
+  void Round(const float* logits, const float* const* language_scores = nullptr) override;
 
   const std::vector<DecodedToken>& tokens() const { return tokens_; }
 

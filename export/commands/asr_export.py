@@ -26,6 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--license", default="Apache-2.0", metavar="SPDX", help="licence of the weights (default: Apache-2.0)"
     )
+    parser.add_argument(
+        "--language-model", type=Path, metavar="CHECKPOINT", help="of `train lm`, for beam search with this recognizer"
+    )
+    for name, default, what in (
+        ("scale", 0.5, "how much it counts"),
+        ("internal", 0.5, "share of what the predictor knows of language itself that is taken off it"),
+        ("bonus", 0.5, "log probability for each piece"),
+    ):
+        parser.add_argument(f"--lm-{name}", type=float, default=default, help=f"{what} (default: {default})")
     parser.add_argument("--metrics", metavar="JSON", help="file with an object of figures")
     parser.add_argument("--attribution", metavar="JSON", help="file with a list of sources and their licences")
 
@@ -44,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
         license_id=options.license,
         metrics=read_json(options.metrics, dict) if options.metrics else {},
         attribution=read_json(options.attribution, list) if options.attribution else [],
+        language_model=options.language_model,
+        fusion_weights={name: getattr(options, f"lm_{name}") for name in ("scale", "internal", "bonus")},
     )
     print(f"{path}: {options.name}, {size / 1e6:.2f} MB, {options.weights} weights")
     return 0

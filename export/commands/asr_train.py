@@ -34,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
     parser.add_argument(
-        "--init", metavar="CHECKPOINT", help="adapt this checkpoint.pt: its shape, vocabulary and weights"
+        "--init",
+        metavar="MODEL",
+        help="adapt this checkpoint.pt, artifact or bundled recognizer: its shape, vocabulary and weights",
+    )
+    parser.add_argument(
+        "--ffn-size", type=int, metavar="N", help="with --init: keep the N most active hidden neurons of encoder layers"
     )
     parser.add_argument(
         "--teacher", metavar="DIR", help="features of a large recognizer's encoder, from `teacher-features`"

@@ -24,15 +24,16 @@ BLANK = 0  # also the start symbol of the predictor
 
 PositionKind = Literal["learned_relative", "transformer_xl"]
 Activation = Literal["relu", "gelu"]
+MIN_QUERY_BLOCK = 32  # queries that attention computes together at least
 CONV_ACTIVATIONS = ("none", "relu", "gelu")  # by their number in a convolution's text
 
 # How each family of weights is stored and computed. `front` are the first convolution and all 2-D ones, `heads` the joiner's
-# products, `word` the label embedding, `encoder` every other product (the predictor's too). The ends of a ternary network stay
-# int8: they are small, and what they lose no later layer mends.
+# products, `word` the label embedding, `language` all of the language model, `encoder` every other product (the predictor's too).
+# The ends of a ternary network stay int8: they are small, and what they lose no later layer mends.
 FAMILY_WEIGHTS: dict[WeightKind, dict[str, WeightKind]] = {
-    "f32": {"front": "f32", "encoder": "f32", "heads": "f32", "word": "f32"},
-    "int8": {"front": "int8", "encoder": "int8", "heads": "int8", "word": "int8"},
-    "ternary": {"front": "int8", "encoder": "ternary", "heads": "int8", "word": "int8"},
+    "f32": {"front": "f32", "encoder": "f32", "heads": "f32", "word": "f32", "language": "f32"},
+    "int8": {"front": "int8", "encoder": "int8", "heads": "int8", "word": "int8", "language": "int8"},
+    "ternary": {"front": "int8", "encoder": "ternary", "heads": "int8", "word": "int8", "language": "int8"},
 }
 
 
@@ -312,35 +313,49 @@ class Layer(nn.Module):
         return out
 
     def _attend(self, x: Tensor) -> Tensor:
+        """Attend block by block: `size` queries share the `left + size + right` frames that one of them sees."""
         batch, time, _ = x.shape
-        group, outputs = self.heads // self.kv_heads, time - self.right
-        q = self.query(x[:, :outputs]).view(batch, outputs, self.heads, self.head_size).transpose(1, 2)
-        k = self.key(x).view(batch, time, self.kv_heads, self.head_size).transpose(1, 2).repeat_interleave(group, 1)
-        v = self.value(x).view(batch, time, self.kv_heads, self.head_size).transpose(1, 2).repeat_interleave(group, 1)
-        by_content = q if self.position_kind == "learned_relative" else q + self.content_bias.unsqueeze(1)
-        scores = (by_content @ k.transpose(-1, -2) + self._relative_scores(q, time)) / math.sqrt(self.head_size)
-        newest = torch.arange(self.right, time, device=x.device)  # frame that each query sees last
-        age = newest.unsqueeze(1) - torch.arange(time, device=x.device)
-        scores = scores.masked_fill((age < 0) | (age > self.left + self.right), -math.inf)
-        context = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, outputs, -1)
-        attended: Tensor = self.output(context)
+        outputs, left = time - self.right, min(self.left, time - 1)
+        span = left + self.right + 1
+        size = min(max(span, MIN_QUERY_BLOCK), outputs)
+        blocks = -(-outputs // size)
+        rest = blocks * size - outputs
+        q = F.pad(self._split(self.query(x[:, :outputs]), self.heads), (0, 0, 0, rest)).unflatten(2, (blocks, size))
+        k = self._windows(self.key(x), left, rest, size)  # (batch, heads, blocks, head_size, window)
+        v = self._windows(self.value(x), left, rest, size)
+        by_content = q if self.position_kind == "learned_relative" else q + self.content_bias[:, None, None]
+        scores = (by_content @ k + self._relative_scores(q, span)) / math.sqrt(self.head_size)
+        query = torch.arange(size, device=x.device).unsqueeze(1)
+        frame = torch.arange(size + span - 1, device=x.device)  # in the window, whose first is block * size - left
+        begins = left - size * torch.arange(blocks, device=x.device).view(-1, 1, 1)  # where frame 0 of the input stands
+        scores = scores.masked_fill((frame < query) | (frame >= query + span) | (frame < begins), -math.inf)
+        context = (scores.softmax(-1) @ v.transpose(-1, -2)).flatten(2, 3)[:, :, :outputs]
+        attended: Tensor = self.output(context.transpose(1, 2).reshape(batch, outputs, -1))
         return attended
 
-    def _relative_scores(self, q: Tensor, time: int) -> Tensor:
-        """Return s[i, j] = q_i . r[i + right - j], any value where that is masked; (batch, heads, time - right, time)."""
-        batch, heads, _, _ = q.shape
-        q = F.pad(q, (0, 0, self.right, 0))  # row: the newest frame that is seen
+    def _split(self, x: Tensor, heads: int) -> Tensor:
+        """x: (batch, time, heads x head_size) -> (batch, heads, time, head_size)."""
+        return x.unflatten(-1, (heads, self.head_size)).transpose(1, 2)
+
+    def _windows(self, x: Tensor, left: int, rest: int, size: int) -> Tensor:
+        """x: (batch, time, kv_heads x head_size) -> (batch, heads, blocks, head_size, left + size + right), zeros outside."""
+        heads = self._split(x, self.kv_heads).repeat_interleave(self.heads // self.kv_heads, 1)
+        return F.pad(heads, (0, 0, left, rest)).unfold(2, left + size + self.right, size)
+
+    def _relative_scores(self, q: Tensor, span: int) -> Tensor:
+        """Return s[a, b] = q_a . r[a + span - 1 - b], any value where that is masked; (batch, heads, blocks, size, window).
+
+        q: (batch, heads, blocks, size, head_size).
+        """
         if self.position_kind == "learned_relative":
-            table = self.relative[:time].expand(heads, -1, -1)
+            table = self.relative[:span].expand(self.heads, -1, -1)
         else:
-            projected = self.position(self.sinusoids[:time])
-            table = projected.view(-1, heads, self.head_size).transpose(0, 1)
-            q = q + self.position_bias.unsqueeze(1)
-        table = F.pad(table, (0, 0, 0, time - table.shape[1])).flip(1)  # row m: time - 1 - m frames back
-        shifted = F.pad(q @ table.transpose(-1, -2), (1, 0)).view(
-            batch, heads, time + 1, time
-        )  # the skew of Transformer-XL
-        return shifted[:, :, 1 + self.right :]
+            table = self._split(self.position(self.sinusoids[:span]).unsqueeze(0), self.heads).squeeze(0)
+            q = q + self.position_bias[:, None, None]
+        size = q.shape[-2]
+        scores = q @ table.flip(1).transpose(-1, -2).unsqueeze(1)  # column m: span - 1 - m frames back from the newest
+        skewed = F.pad(scores, (0, size)).flatten(-2)[..., :-size]  # the skew of Transformer-XL: row a moves by a
+        return skewed.unflatten(-1, (size, size + span - 1))
 
 
 class Encoder(nn.Module):
@@ -421,12 +436,11 @@ class Predictor(nn.Module):
 
     kind: WeightKind = "f32"
 
-    def __init__(self, config: TransducerConfig) -> None:
+    def __init__(self, p: PredictorConfig, vocab_size: int, norm_epsilon: float, dropout: float = 0.0) -> None:
         super().__init__()
-        p = config.predictor
         if len(p.left_context) != p.num_layers:
             raise ValueError(f"predictor: wanted {p.num_layers} left contexts, got {len(p.left_context)}")
-        self.embedding = nn.Embedding(config.vocab_size, p.embedding_dim)
+        self.embedding = nn.Embedding(vocab_size, p.embedding_dim)
         self.input = Product(p.embedding_dim, p.model_dim)
         self.layers = nn.ModuleList(
             Layer(
@@ -436,13 +450,13 @@ class Predictor(nn.Module):
                 p.head_size,
                 p.ffn_size,
                 left,
-                config.norm_epsilon,
-                config.dropout,
+                norm_epsilon,
+                dropout,
                 p.position,
             )
             for left in p.left_context
         )
-        self.norm = nn.LayerNorm(p.model_dim, config.norm_epsilon)
+        self.norm = nn.LayerNorm(p.model_dim, norm_epsilon)
 
     def forward(self, labels: Tensor) -> Tensor:
         """labels: (batch, count), the first one blank -> (batch, count, model_dim)."""
@@ -480,7 +494,7 @@ class Transducer(nn.Module):
         self.register_buffer("mean", torch.zeros(config.num_mels))
         self.register_buffer("inverse_std", torch.ones(config.num_mels))
         self.encoder = Encoder(config)
-        self.predictor = Predictor(config)
+        self.predictor = Predictor(config.predictor, config.vocab_size, config.norm_epsilon, config.dropout)
         self.joiner = Joiner(config)
 
     def set_weights(self, weights: WeightKind | Mapping[str, WeightKind]) -> None:

@@ -96,6 +96,8 @@ class Recognizer:
         endpoint_silence: float = 0.0,
         endpoint_min_speech: float = 0.0,
         endpoint_max: float = 0.0,
+        lm_scale: float | None = None,
+        lm_bonus: float | None = None,
     ) -> RecognizerStream:
         """Seconds of 0 mean no such rule."""
 
@@ -107,6 +109,7 @@ class Recognizer:
         finish: bool = False,
     ) -> None: ...
     def encode_text(self, text: str) -> list[int]: ...
+    def language_scores(self, labels: list[int]) -> list[float]: ...
     @property
     def sample_rate(self) -> int: ...
     @property

@@ -128,6 +128,8 @@ class Assistant:
         beam: int | None = None,
         biasing: Iterable[str | tuple[str, float]] | None = None,
         biasing_boost: float = DEFAULT_BOOST,
+        lm_scale: float | None = None,
+        lm_bonus: float | None = None,
     ) -> Understanding:
         """Return the transcript, the intent and the slots of one recording.
 
@@ -138,13 +140,20 @@ class Assistant:
             beam: hypotheses that the search keeps, 1 to 64; None: the assistant's own.
             biasing: phrases instead of the assistant's own; () for none.
             biasing_boost: of phrases without a boost of their own.
+            lm_scale, lm_bonus: of :meth:`Recognizer.stream`.
 
         Raises:
             SottovoceError: as :meth:`Recognizer.transcribe` and :meth:`IntentParser.parse`.
         """
         phrases = self.biasing if biasing is None else biasing
         recognition = self.recognizer.transcribe(
-            audio, sample_rate, beam=self.beam if beam is None else beam, biasing=phrases, biasing_boost=biasing_boost
+            audio,
+            sample_rate,
+            beam=self.beam if beam is None else beam,
+            biasing=phrases,
+            biasing_boost=biasing_boost,
+            lm_scale=lm_scale,
+            lm_bonus=lm_bonus,
         )
         parse = self.parser.parse(recognition.text, top_k=top_k)
         return Understanding(recognition, parse, self._resolved(parse))

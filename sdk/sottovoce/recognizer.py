@@ -199,6 +199,8 @@ class Recognizer:
         endpoint_silence: float | None = None,
         endpoint_min_speech: float = 0.05,
         endpoint_max: float | None = None,
+        lm_scale: float | None = None,
+        lm_bonus: float | None = None,
     ) -> RecognizerStream:
         """Start a stream of utterances.
 
@@ -211,6 +213,9 @@ class Recognizer:
             endpoint_silence: seconds without a symbol that end an utterance; None ends none.
             endpoint_min_speech: seconds from the first symbol to the last, below which silence ends nothing.
             endpoint_max: seconds from the first symbol after which an utterance ends anyhow; None: any length.
+            lm_scale: how much the language model in the artifact counts, where there is one and ``beam`` is above 1; 0: not at
+                all, None: as the artifact says.
+            lm_bonus: natural logarithm added for every symbol where the language model counts; None: as the artifact says.
 
         Raises:
             InvalidInputError: an option out of range, a phrase without text or with a character that the vocabulary cannot
@@ -223,6 +228,8 @@ class Recognizer:
             endpoint_silence=endpoint_silence or 0.0,
             endpoint_min_speech=endpoint_min_speech,
             endpoint_max=endpoint_max or 0.0,
+            lm_scale=lm_scale,
+            lm_bonus=lm_bonus,
         )
         return RecognizerStream(native, self.sample_rate)
 
@@ -280,19 +287,23 @@ class Recognizer:
         beam: int = 1,
         biasing: Iterable[str | tuple[str, float]] = (),
         biasing_boost: float = DEFAULT_BOOST,
+        lm_scale: float | None = None,
+        lm_bonus: float | None = None,
     ) -> RecognitionResult:
         """Return what is said in an audio file or in (n,) mono samples, float32 in +-1 or int16.
 
         Args:
             path_or_samples: no samples at all give an empty text.
             sample_rate: Hz of the samples, 8000 to 192000; None is the model's own (16000), and for a file its header's.
-            beam: as for :meth:`stream`, and so ``biasing`` and ``biasing_boost``.
+            beam: as for :meth:`stream`, and so ``biasing``, ``biasing_boost``, ``lm_scale`` and ``lm_bonus``.
 
         Raises:
             InvalidInputError: NaN, more than one dimension, a rate or an option out of range, a phrase as for :meth:`stream`.
             ModelNotFoundError, DataError, UnsupportedError, MissingPackageError: as :func:`sottovoce.read_audio`.
         """
         samples, rate = load_audio(path_or_samples, sample_rate, self.sample_rate)
-        stream = self.stream(beam=beam, biasing=biasing, biasing_boost=biasing_boost)
+        stream = self.stream(
+            beam=beam, biasing=biasing, biasing_boost=biasing_boost, lm_scale=lm_scale, lm_bonus=lm_bonus
+        )
         stream.accept_waveform(samples, rate)
         return stream.finish()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sottovoce.audio import FloatArray
 
 ENCODINGS: dict[str, np.dtype[Any]] = {"int16": np.dtype("<i2"), "float32": np.dtype("<f4")}
-_NUMBERS = ("endpoint_silence", "endpoint_min_speech", "endpoint_max", "biasing_boost")
+_NUMBERS = ("endpoint_silence", "endpoint_min_speech", "endpoint_max", "biasing_boost", "lm_scale", "lm_bonus")
 _INTEGERS = ("sample_rate", "beam", "alternatives")
 _KEYS = ("kind", "encoding", "partials", "biasing", *_INTEGERS, *_NUMBERS)
 _MOST_PHRASES = 1000

@@ -109,11 +109,11 @@ def test_targets_are_moved_and_stretched_as_the_variant_is(speech: Path) -> None
     stored = np.load(speech / "teacher" / "speech-train.npz")
     first, end = stored["offsets"][3:5]
     own = (torch.from_numpy(stored["features"][first:end].astype(np.float32)) - teacher.mean) * teacher.inverse_std
-    targets, heard = teacher.targets([Item(0, 3, 0, 200)], 30)
+    targets, heard = teacher.targets([Item(0, 3, 0, 200)], 30, torch.zeros(1))
     assert heard[0].tolist() == [1.0] * len(own) + [0.0] * (30 - len(own))
     torch.testing.assert_close(targets[0, : len(own)], own)
     data.timings[3] = 2.0, 0.16  # twice as fast, after two frames of silence
-    targets, heard = teacher.targets([Item(0, 3, 0, 200)], 30)
+    targets, heard = teacher.targets([Item(0, 3, 0, 200)], 30, torch.zeros(1))
     assert heard[0].tolist() == [0.0] * 2 + [1.0] * (-(-len(own) // 2)) + [0.0] * (30 - 2 - -(-len(own) // 2))
     torch.testing.assert_close(targets[0, 2 : 2 + -(-len(own) // 2)], own[::2])
 
@@ -139,7 +139,9 @@ def test_a_recogniser_learns_its_teachers_features_and_resumes(speech: Path) -> 
         batch = trainer.batch_of(items, torch.Generator().manual_seed(1))
         assert trainer.teacher is not None
         with torch.no_grad():
-            return float(trainer.teacher.loss(trainer.model.encoder(batch.features, batch.lengths)[0], items))
+            return float(
+                trainer.teacher.loss(trainer.model.encoder(batch.features, batch.lengths)[0], items, batch.leads)
+            )
 
     before = distance(whole)
     cut = Trainer(config, data, speech / "cut", teacher=folder)

@@ -18,7 +18,7 @@ from sottovoce.export.models.transducer import BlockConfig, PredictorConfig, Tra
 from sottovoce.export.provenance import Provenance  # noqa: E402
 from sottovoce.export.spec_transducer import transducer_spec  # noqa: E402
 from sottovoce.export.train.asr.pieces import Pieces, train_pieces  # noqa: E402
-from sottovoce.export.train.assistant.recognizer_base import load_recognizer_base  # noqa: E402
+from sottovoce.export.train.asr.recognizer_base import load_recognizer_base  # noqa: E402
 from sottovoce.export.writers.spec_to_gguf import write_spec  # noqa: E402
 
 AUDIO = Path(__file__).parents[2] / "demos" / "audio"

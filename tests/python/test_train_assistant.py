@@ -16,6 +16,7 @@ import torch
 from sottovoce import Artifact, Assistant, IntentParser, Recognizer
 from sottovoce.errors import DataError, UnsupportedError
 from sottovoce.export.cli import main
+from sottovoce.export.train.asr.recognizer_base import artifact_checkpoint, load_recognizer_base
 from sottovoce.export.train.assistant.adapt import AdaptSettings
 from sottovoce.export.train.assistant.confusion import align_words, carry_labels, letter_distance
 from sottovoce.export.train.assistant.evaluation import evaluate_commands, noisy_audio, read_commands
@@ -24,7 +25,6 @@ from sottovoce.export.train.assistant.intents import Sentence, load_domain
 from sottovoce.export.train.assistant.parser import ParserSettings
 from sottovoce.export.train.assistant.parser_base import cut_vocabulary, load_parser_base
 from sottovoce.export.train.assistant.pipeline import AssistantSettings, train_assistant
-from sottovoce.export.train.assistant.recognizer_base import artifact_checkpoint, load_recognizer_base
 from sottovoce.slot_values import SlotValues, sound_distance
 
 COFFEE = Path(__file__).parents[2] / "demos" / "assistants" / "coffee.yaml"

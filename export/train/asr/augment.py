@@ -18,6 +18,9 @@ class AugmentConfig:
     freq_masks: int = 2
     freq_width: int = 14  # mels
     gain_db: float = 10.0  # up or down; in log-mel power a constant
+    lead_frames: int = (
+        7  # put before an utterance at most, its own first ones mirrored: speech begins anywhere in a frame
+    )
     label_mask: float = 0.05  # share of predictor inputs replaced by blank, so that the encoder carries its weight
 
 

@@ -22,7 +22,9 @@ from sottovoce.export.train.asr.config import RecipeConfig
 from sottovoce.export.train.asr.distributed import Ranks
 from sottovoce.export.train.asr.feature_cache import CachedCorpus, cache_features
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Source, load_audio, read_manifest
+from sottovoce.export.train.asr.narrow import narrowed
 from sottovoce.export.train.asr.perturbation import PERTURBATIONS, Floats, Surroundings
+from sottovoce.export.train.asr.recognizer_base import load_recognizer_base
 
 DEV_UTTERANCES = 100  # a dev set is judged on, while training
 
@@ -130,7 +132,9 @@ def train(options: argparse.Namespace, out: Path) -> None:
         dev_sets = [cached(text, 0) for text in options.dev]
         if ranks.first:
             ranks.wait()
-        init = Checkpoint.load(Path(options.init)) if options.init else None
+        init = load_recognizer_base(options.init) if options.init else None
+        if init is not None and options.ffn_size:
+            init = narrowed(init, options.ffn_size, corpora, config.seed)
         features = Path(options.teacher) if options.teacher else None
         taught_by = Checkpoint.load(Path(options.distill_from)) if options.distill_from else None
         trainer = recipe.Trainer(config, corpora, out, init, features, taught_by, ranks)

@@ -59,14 +59,17 @@ class EncoderTeacher(nn.Module):
         self.register_buffer("inverse_std", torch.from_numpy(1 / np.maximum(some.std(0), 1e-3)))
         self.map = nn.Linear(encoder_dim, some.shape[1])
 
-    def loss(self, encoded: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return the mean squared error over the frames that the teacher heard; encoded: (batch, frames, encoder_dim)."""
-        targets, heard = self.targets(items, encoded.shape[1])
+    def loss(self, encoded: Tensor, items: Sequence[Item], leads: Tensor) -> Tensor:
+        """Return the mean squared error over the frames that the teacher heard.
+
+        encoded: (batch, frames, encoder_dim); leads: (batch), frames of 10 ms before each item.
+        """
+        targets, heard = self.targets(items, encoded.shape[1], leads)
         errors = (self.map(encoded) - targets).square().mean(-1)
         mean: Tensor = (errors * heard).sum() / heard.sum().clamp(min=1)
         return mean
 
-    def targets(self, items: Sequence[Item], frames: int) -> tuple[Tensor, Tensor]:
+    def targets(self, items: Sequence[Item], frames: int, leads: Tensor) -> tuple[Tensor, Tensor]:
         """Return normalised features (batch, frames, width), moved and stretched as the variants are, and where there are any
         (batch, frames): 1 or 0.
         """
@@ -77,7 +80,8 @@ class EncoderTeacher(nn.Module):
             features = self._features[item.corpus][first:end]
             speed, silence = self._timings[item.corpus][item.utterance * self._copies[item.corpus] + item.copy]
             # Our frame looks half a frame further than it lies, so it is compared with the middle of what it heard.
-            place = (np.arange(frames) * self._step - silence / FRAME_SECONDS) * speed
+            before = silence + 0.01 * float(leads[row])
+            place = (np.arange(frames) * self._step - before / FRAME_SECONDS) * speed
             inside = (place >= 0) & (place <= len(features) - 1)
             low = np.clip(np.floor(place), 0, max(len(features) - 2, 0)).astype(np.int64)
             high = np.minimum(low + 1, len(features) - 1)

@@ -7,21 +7,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sottovoce.errors import InvalidInputError
+from sottovoce.errors import DataError, InvalidInputError
 from sottovoce.export.models.transducer import FAMILY_WEIGHTS
 from sottovoce.export.provenance import Provenance
 from sottovoce.export.spec import Spec
-from sottovoce.export.spec_transducer import transducer_spec
+from sottovoce.export.spec_transducer import Fusion, transducer_spec
 from sottovoce.export.train.asr.checkpoint import Checkpoint
+from sottovoce.export.train.asr.language_model import LanguageModelCheckpoint
 from sottovoce.export.writers.spec_to_gguf import write_spec
 
 
-def checkpoint_spec(checkpoint: Checkpoint) -> Spec:
+def checkpoint_spec(checkpoint: Checkpoint, fusion: Fusion | None = None) -> Spec:
     """Return the averaged weights of a checkpoint as a Spec."""
     pieces = checkpoint.pieces()
     return transducer_spec(
-        checkpoint.model(), pieces.pieces, checkpoint.piece_kind, checkpoint.feature_preset, pieces.scores
+        checkpoint.model(), pieces.pieces, checkpoint.piece_kind, checkpoint.feature_preset, pieces.scores, fusion
     )
+
+
+def open_fusion(path: Path, pieces: Sequence[str], **weights: float) -> Fusion:
+    """Return the language model of `train lm` with the weights of `Fusion`; DataError when it was made for other pieces."""
+    checkpoint = LanguageModelCheckpoint.load(path)
+    if checkpoint.pieces != list(pieces):
+        raise DataError(f"{path}: wanted a language model of the recognizer's vocabulary, found one of another")
+    return Fusion(checkpoint.model(), **weights)
 
 
 def export_checkpoint(
@@ -33,10 +42,13 @@ def export_checkpoint(
     license_id: str = "Apache-2.0",
     metrics: Mapping[str, Any] | None = None,
     attribution: Sequence[Any] = (),
+    language_model: Path | None = None,
+    fusion_weights: Mapping[str, float] | None = None,
 ) -> int:
     """Write checkpoint `source` as the artifact `path` and return its size in bytes.
 
     weights: `ternary`, `int8` or `f32` (models/transducer.py, FAMILY_WEIGHTS). Raises InvalidInputError for any other.
+    language_model: a checkpoint of `train lm`, for beam search; fusion_weights: of `Fusion`.
     """
     if weights not in FAMILY_WEIGHTS:
         raise InvalidInputError(f"weights: wanted {', '.join(FAMILY_WEIGHTS)}, found {weights!r}")
@@ -56,4 +68,7 @@ def export_checkpoint(
         metrics=metrics or {},
         attribution=list(attribution),
     )
-    return write_spec(checkpoint_spec(checkpoint), path, provenance, FAMILY_WEIGHTS[weights])
+    fusion = None
+    if language_model is not None:
+        fusion = open_fusion(language_model, checkpoint.pieces().pieces, **fusion_weights or {})
+    return write_spec(checkpoint_spec(checkpoint, fusion), path, provenance, FAMILY_WEIGHTS[weights])

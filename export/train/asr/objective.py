@@ -76,6 +76,6 @@ class Objective(nn.Module):
                 divergence = (lesson.divergence(logits) + c.ctc_weight * lesson.ctc_divergence(log_probs)) / labels
                 total = total + c.hidden_weight * hidden + c.divergence_weight * divergence
         if self.encoder_teacher is not None:
-            features = self.encoder_teacher.loss(encoded.float(), batch.items)
+            features = self.encoder_teacher.loss(encoded.float(), batch.items, batch.leads)
             total = total + c.teacher_weight * features
         return total, torch.stack([part.detach() for part in (loss, ctc, features, hidden, divergence)])

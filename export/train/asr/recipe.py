@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sottovoce.errors import InvalidInputError
-from sottovoce.export.models.transducer import Transducer, TransducerConfig
+from sottovoce.export.models.transducer import Conv, Transducer, TransducerConfig
 from sottovoce.export.train.asr.batches import Batch, collate
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.config import RecipeConfig
@@ -30,6 +30,7 @@ from sottovoce.export.train.asr.encoder_teacher import EncoderTeacher
 from sottovoce.export.train.asr.feature_cache import CachedCorpus
 from sottovoce.export.train.asr.objective import Losses, Objective, Phase
 from sottovoce.export.train.asr.pieces import Pieces, train_pieces
+from sottovoce.export.train.asr.recognizer_base import PLAIN_NORMS
 from sottovoce.export.train.asr.sampler import Item, epoch_batches
 from sottovoce.export.train.asr.training_log import TrainingLog
 
@@ -102,6 +103,8 @@ class Trainer:
             model_config = dataclasses.replace(model_config, dropout=0.0)
         if distill_from is not None:
             require_same_shape(distill_from, model_config, piece_model)
+        given_settings = (saved or init).settings if saved or init else {}  # type: ignore[union-attr]
+        self._plain_norms = given_settings.get("norms") == PLAIN_NORMS
         self.pieces = Pieces(piece_model)
         self.targets = [[self.pieces.encode(text) for text in corpus.texts] for corpus in corpora]
         self.model = Transducer(model_config)
@@ -205,6 +208,10 @@ class Trainer:
         if self.ranks.count > 1:
             batch = batch.rows(self.ranks.rows(len(items)))
         self.model.train()
+        if self._plain_norms:
+            for conv in self.model.modules():
+                if isinstance(conv, Conv):
+                    conv.norm.eval()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate() * (self._encoder_rate() if group["encoder"] else 1.0)
         (labels,) = self.ranks.sum(float(batch.target_lengths.sum()))
@@ -296,6 +303,8 @@ class Trainer:
         if self.teacher is not None:
             training["teacher"] = self.teacher.state_dict()
         settings = self.config.to_dict() | {"model": self.model.config.to_dict()}
+        if self._plain_norms:
+            settings["norms"] = PLAIN_NORMS
         settings["data"] = [[c.name, len(c), c.weight] for c in self.corpora]
         Checkpoint(
             self.model.config,

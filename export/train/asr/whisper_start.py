@@ -27,13 +27,13 @@ from sottovoce.export.models.transducer import Conv, Layer, Transducer, Transduc
 from sottovoce.export.models.transducer_presets import whisper_shape
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.export.train.asr.feature_cache import spoken_utterances
+from sottovoce.export.train.asr.least_squares import ridge
 from sottovoce.export.train.asr.manifest import SAMPLE_RATE, Floats, Source, load_audio
 from sottovoce.export.train.asr.pieces import Pieces, train_pieces
 from sottovoce.export.train.asr.whisper_features import at_level
 
 WINDOW = 28 * SAMPLE_RATE  # of speech to fit on; Whisper takes 30 s
 GAP = SAMPLE_RATE // 2
-RIDGE = 1e-3  # of the mean square of an input
 FEATURES = "kaldi80"
 Mels = Callable[[Sequence[Floats]], Tensor]
 
@@ -139,7 +139,7 @@ def start_from_whisper(
     layers = list(block["layers"].children())
     assert isinstance(first, Conv) and isinstance(second, Conv)
     seen = F.pad(x.transpose(1, 2), (1, 1)).unfold(2, 3, 1).permute(0, 2, 1, 3).flatten(2)
-    weight, bias = _ridge(seen[:-1], trace.convs[0].transpose(1, 2)[:-1])
+    weight, bias = ridge(seen[:-1], trace.convs[0].transpose(1, 2)[:-1])
     y = _fill_conv(first, x.transpose(1, 2), weight.view_as(first.conv.weight), bias)
     y = _fill_conv(second, y, whisper.tensors["conv2/weight"], whisper.tensors["conv2/bias"])
     y = y.transpose(1, 2) + whisper.positions[: y.shape[2]]
@@ -167,7 +167,7 @@ def _fit_last(model: Transducer, y: Tensor, encoded: Tensor) -> None:
     centred = encoded - encoded.mean((0, 1))
     values, vectors = torch.linalg.eigh(torch.einsum("btc,btd->cd", centred, centred) / centred[..., 0].numel())
     wanted = centred @ vectors[:, -conv.spec.channels :] / values[-conv.spec.channels :].sqrt()
-    weight, bias = _ridge(seen, wanted[:, ::stride][:, : seen.shape[1]])
+    weight, bias = ridge(seen, wanted[:, ::stride][:, : seen.shape[1]])
     _fill_conv(conv, y.transpose(1, 2), weight.view_as(conv.conv.weight), bias)
 
 
@@ -196,20 +196,9 @@ def _fill_layer(layer: Layer, whisper: WhisperWeights, name: str, trace: LayerTr
     worth = trace.hidden[:-1].square().mean((0, 1)) * t[f"{name}/ffn/linear_1/weight"].square().sum(0)
     kept = worth.topk(layer.up.out_features).indices.sort().values
     _set(layer.up, t[f"{name}/ffn/linear_0/weight"][kept], t[f"{name}/ffn/linear_0/bias"][kept])
-    _set(layer.down, *_ridge(trace.hidden[:-1, :, kept], (trace.after - trace.between)[:-1]))
+    _set(layer.down, *ridge(trace.hidden[:-1, :, kept], (trace.after - trace.between)[:-1]))
 
 
 def _set(module: nn.Linear | nn.LayerNorm, weight: Tensor, bias: Tensor) -> None:
     module.weight.copy_(weight)
     module.bias.copy_(bias)
-
-
-def _ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weight (outputs, inputs) and bias of the least squares of y (..., outputs) on x (..., inputs)."""
-    a, b = x.flatten(0, -2), y.flatten(0, -2)
-    mean_a, mean_b = a.mean(0), b.mean(0)
-    a, b = a - mean_a, b - mean_b
-    gram = (a.T @ a).double()
-    gram += torch.eye(len(gram)) * (RIDGE * gram.diagonal().mean())
-    weight = torch.linalg.solve(gram, (a.T @ b).double()).T.float()
-    return weight, mean_b - weight @ mean_a

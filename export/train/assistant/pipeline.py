@@ -24,13 +24,13 @@ from sottovoce.export.synthesis.voices import Engine
 from sottovoce.export.train.asr.export import export_checkpoint
 from sottovoce.export.train.asr.manifest import Floats, Source, load_audio, read_manifest
 from sottovoce.export.train.asr.perturbation import Surroundings, perturb
+from sottovoce.export.train.asr.recognizer_base import load_recognizer_base
 from sottovoce.export.train.assistant.adapt import NOISY, AdaptSettings, adapt_recognizer
 from sottovoce.export.train.assistant.bundle import biasing_phrases, write_bundle, write_single_file
 from sottovoce.export.train.assistant.confusion import confused_utterances
 from sottovoce.export.train.assistant.intents import Domain
 from sottovoce.export.train.assistant.parser import ParserSettings, train_parser
 from sottovoce.export.train.assistant.parser_base import load_parser_base
-from sottovoce.export.train.assistant.recognizer_base import load_recognizer_base
 from sottovoce.export.train.assistant.speech import (
     BATCH_SENTENCES,
     MINUTES,

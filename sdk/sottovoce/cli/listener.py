@@ -40,7 +40,7 @@ def open_models(options: argparse.Namespace) -> Recognizer | Assistant:
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Add --beam and --bias."""
+    """Add --beam, --bias and the weights of a language model."""
     parser.add_argument(
         "--beam",
         type=positive_int,
@@ -51,6 +51,18 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         "--bias",
         metavar="FILE",
         help="phrases to expect, numbers as words, one a line, each with a tab and its boost if wanted",
+    )
+    parser.add_argument(
+        "--lm-scale",
+        type=float,
+        metavar="S",
+        help="how much the model's language model counts with a beam above 1; 0: not at all (default: as the model says)",
+    )
+    parser.add_argument(
+        "--lm-bonus",
+        type=float,
+        metavar="B",
+        help="log probability added for each symbol where it counts (default: as the model says)",
     )
 
 
@@ -83,8 +95,10 @@ def read_phrases(path: str | os.PathLike[str]) -> list[str | tuple[str, float]]:
 
 
 def search_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the keyword arguments of a stream that --beam and --bias ask for."""
-    found: dict[str, Any] = {} if options.beam is None else {"beam": options.beam}
+    """Return the keyword arguments of a stream that the options of `add_search_options` ask for."""
+    found: dict[str, Any] = {
+        name: value for name in ("beam", "lm_scale", "lm_bonus") if (value := getattr(options, name)) is not None
+    }
     if options.bias:
         found["biasing"] = read_phrases(options.bias)
     return found

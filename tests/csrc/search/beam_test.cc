@@ -91,6 +91,48 @@ TEST_CASE("a wide beam finds every label sequence with its whole probability") {
   }
 }
 
+TEST_CASE("a language model's scores decide between label sequences") {
+  constexpr float kScale = 0.7f, kBonus = 0.2f;
+  int moved = 0;
+  for (uint32_t seed : {21u, 22u, 23u, 24u, 25u, 26u}) {
+    TableModel model = RandomModel(seed);
+    std::map<std::vector<int>, double> total;
+    Enumerate(model, 3, 2, 0, 0, {}, 0.0, total);
+    for (const auto& [labels, log_prob] : total) {
+      std::vector<float> scores = {0.0f};
+      for (int v : {1, 2}) {
+        seed = seed * 1664525u + 1013904223u;
+        scores.push_back(static_cast<float>(v) * -static_cast<float>(seed >> 8) / 16777216.0f);
+      }
+      model.language[labels] = scores;
+    }
+    const auto language = [&](const std::vector<int>& labels) {
+      double score = 0.0;
+      for (size_t i = 0; i < labels.size(); ++i) {
+        const std::vector<int> before(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(i));
+        score += static_cast<double>(kScale * model.language.at(before)[static_cast<size_t>(labels[i])] + kBonus);
+      }
+      return score;
+    };
+    std::vector<int> best, best_alone;
+    for (const auto& [labels, log_prob] : total) {
+      if (best_alone.empty() || log_prob > total.at(best_alone)) best_alone = labels;
+      if (best.empty() || log_prob + language(labels) > total.at(best) + language(best)) best = labels;
+    }
+    BeamSearch search({3, 60, 2, kScale, kBonus}, nullptr);
+    TableDriver driver(model, search);
+    for (int frame = 0; frame < 3; ++frame) driver.Frame(frame);
+    const std::vector<Hypothesis> found = search.NBest(200);
+    CHECK(Symbols(found[0].tokens) == best);
+    for (const Hypothesis& hypothesis : found) {
+      const std::vector<int> labels = Symbols(hypothesis.tokens);
+      CHECK(hypothesis.score - hypothesis.log_prob == doctest::Approx(language(labels)).epsilon(1e-4));
+    }
+    moved += best != best_alone ? 1 : 0;
+  }
+  CHECK(moved > 0);
+}
+
 TEST_CASE("slots are never lost, and what a beam remembers does not grow with the utterances") {
   const TableModel model = RandomModel(9);
   BeamSearch search({3, 3, 3}, nullptr);

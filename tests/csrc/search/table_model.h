@@ -14,6 +14,7 @@ struct TableModel {
   using Labels = std::vector<int>;
   int vocab_size;
   std::map<std::pair<int64_t, Labels>, std::vector<float>> table;  // by frame and labels so far
+  std::map<Labels, std::vector<float>> language = {};              // a language model's scores; empty: there is none
 
   // 0 where nothing is said.
   std::vector<float> Logits(int64_t frame, const Labels& labels) const {
@@ -34,11 +35,14 @@ class TableDriver {
     search_.BeginFrame(frame_index);
     while (!search_.wanted().empty()) {
       std::vector<float> logits;
+      std::vector<const float*> scores;
       for (int slot : search_.wanted()) {
-        const std::vector<float> row = model_.Logits(model_frame, slots_.at(static_cast<size_t>(slot)));
+        const TableModel::Labels& labels = slots_.at(static_cast<size_t>(slot));
+        const std::vector<float> row = model_.Logits(model_frame, labels);
         logits.insert(logits.end(), row.begin(), row.end());
+        if (!model_.language.empty()) scores.push_back(model_.language.at(labels).data());
       }
-      search_.Round(logits.data());
+      search_.Round(logits.data(), scores.empty() ? nullptr : scores.data());
       for (bool blank : {false, true}) {
         for (const Extension& e : search_.extensions()) {
           if ((e.symbol == 0) != blank) continue;

@@ -21,6 +21,7 @@ from sottovoce.export.spec_transducer import ARCHITECTURE
 from sottovoce.export.train.asr.checkpoint import Checkpoint
 from sottovoce.models import resolve
 
+PLAIN_NORMS = "plain"  # in settings: batch norms that only add a bias; their statistics must stay as they are
 _BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
 
 
@@ -65,6 +66,7 @@ def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         str(metadata["feature.preset"]),
         {
             "base": str(metadata["general.name"]),
+            "norms": PLAIN_NORMS,
             "attribution": json.loads(metadata.get("sottovoce.attribution", "[]")),
         },
         {},
@@ -111,7 +113,7 @@ def _config(metadata: Mapping[str, Any]) -> TransducerConfig:
         blocks.append(
             BlockConfig(
                 convs=tuple(metadata[f"{prefix}convs"]),
-                left_context=tuple(metadata[f"{prefix}left_context"]),
+                left_context=tuple(metadata.get(f"{prefix}left_context", ())),
                 position=metadata.get(f"{prefix}position", "learned_relative"),
                 right_context=tuple(metadata.get(f"{prefix}right_context", ())),
                 activation=metadata.get(f"{prefix}activation", "relu"),
@@ -124,7 +126,9 @@ def _config(metadata: Mapping[str, Any]) -> TransducerConfig:
         for name in "embedding_dim model_dim num_layers num_heads head_size ffn_size".split()
     }
     position = metadata.get("predictor.position", "learned_relative")
-    predictor = PredictorConfig(left_context=tuple(metadata["predictor.left_context"]), position=position, **sizes)
+    predictor = PredictorConfig(
+        left_context=tuple(metadata.get("predictor.left_context", ())), position=position, **sizes
+    )
     return TransducerConfig(
         blocks=tuple(blocks),
         predictor=predictor,
