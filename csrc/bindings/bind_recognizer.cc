@@ -114,7 +114,7 @@ SV_BIND(recognizer) {
                   })
       .def(
           "stream",
-          [](const PyRecognizer& self, int beam, int alternatives,
+          [](const PyRecognizer& self, std::optional<int> beam, int alternatives,
              const std::vector<std::pair<std::string, float>>& biasing, double endpoint_silence,
              double endpoint_min_speech, double endpoint_max, std::optional<float> lm_scale,
              std::optional<float> lm_bonus) {
@@ -130,7 +130,7 @@ SV_BIND(recognizer) {
             stream->memory = self.memory;
             return stream;
           },
-          "beam"_a = 1, "alternatives"_a = 1, "biasing"_a = std::vector<std::pair<std::string, float>>(),
+          "beam"_a = std::nullopt, "alternatives"_a = 1, "biasing"_a = std::vector<std::pair<std::string, float>>(),
           "endpoint_silence"_a = 0.0, "endpoint_min_speech"_a = 0.0, "endpoint_max"_a = 0.0,
           "lm_scale"_a = std::nullopt, "lm_bonus"_a = std::nullopt)
       .def("push_batch", &PushBatch, "streams"_a, "chunks"_a, "sample_rate"_a, "finish"_a = false)
@@ -157,6 +157,8 @@ SV_BIND(recognizer) {
            })
       .def_property_readonly("sample_rate",
                              [](const PyRecognizer& self) { return self.recognizer->fbank()->options().sample_rate; })
+      .def_property_readonly("default_beam",
+                             [](const PyRecognizer& self) { return self.recognizer->default_beam_size(); })
       .def_property_readonly("frame_seconds", [](const PyRecognizer& self) { return self.recognizer->frame_seconds(); })
       .def_property_readonly("look_ahead_seconds", [](const PyRecognizer& self) {
         const FbankOptions& o = self.recognizer->fbank()->options();

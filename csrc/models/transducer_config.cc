@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 namespace sottovoce {
 namespace {
@@ -32,26 +33,23 @@ Status ReadSize(const Artifact& artifact, const std::string& key, uint32_t most,
   return Status();
 }
 
-// `prefix`position; files older than the key have none, which means learned positions.
-Result<PositionKind> ReadPosition(const Artifact& artifact, const std::string& prefix) {
-  const std::string key = prefix + "position";
-  if (artifact.metadata().count(key) == 0) return PositionKind::kLearnedRelative;
-  SV_ASSIGN_OR_RETURN(const std::string position, artifact.GetString(key));
-  if (position == "learned_relative") return PositionKind::kLearnedRelative;
-  if (position == "transformer_xl") return PositionKind::kTransformerXl;
-  return Unsupported(artifact.name() + ": " + key + " is '" + position +
-                     "', wanted 'learned_relative' or 'transformer_xl'");
+// One of two words; files without the key, which are older than it, mean the first.
+template <typename Kind>
+Result<Kind> ReadChoice(const Artifact& artifact, const std::string& key,
+                        const std::pair<const char*, Kind> (&choices)[2]) {
+  if (artifact.metadata().count(key) == 0) return choices[0].second;
+  SV_ASSIGN_OR_RETURN(const std::string found, artifact.GetString(key));
+  for (const auto& [name, kind] : choices) {
+    if (found == name) return kind;
+  }
+  return Unsupported(artifact.name() + ": " + key + " is '" + found + "', wanted '" + choices[0].first + "' or '" +
+                     choices[1].first + "'");
 }
 
-// `prefix`activation, of feed-forward networks; files without the key mean ReLU.
-Result<Activation> ReadActivation(const Artifact& artifact, const std::string& prefix) {
-  const std::string key = prefix + "activation";
-  if (artifact.metadata().count(key) == 0) return Activation::kRelu;
-  SV_ASSIGN_OR_RETURN(const std::string activation, artifact.GetString(key));
-  if (activation == "relu") return Activation::kRelu;
-  if (activation == "gelu") return Activation::kGelu;
-  return Unsupported(artifact.name() + ": " + key + " is '" + activation + "', wanted 'relu' or 'gelu'");
-}
+constexpr std::pair<const char*, PositionKind> kPositions[] = {{"learned_relative", PositionKind::kLearnedRelative},
+                                                               {"transformer_xl", PositionKind::kTransformerXl}};
+constexpr std::pair<const char*, Activation> kActivations[] = {
+    {"relu", Activation::kRelu}, {"gelu", Activation::kGelu}};  // of feed-forward networks
 
 // `prefix``name`: frames a layer, `count` of them. An array that may be `absent` is zeros then.
 Result<std::vector<uint32_t>> ReadContexts(const Artifact& artifact, const std::string& key, uint32_t count,
@@ -97,12 +95,12 @@ Status ReadLayers(const Artifact& artifact, const std::string& prefix, bool grou
     return DataLoss(artifact.name() + ": " + prefix + "num_heads x head_size: wanted at most " +
                     std::to_string(kMaxDim) + ", found " + std::to_string(layer.num_heads * layer.head_size));
   }
-  SV_ASSIGN_OR_RETURN(layer.position, ReadPosition(artifact, prefix));
+  SV_ASSIGN_OR_RETURN(layer.position, ReadChoice(artifact, prefix + "position", kPositions));
   if (layer.position == PositionKind::kTransformerXl && layer.model_dim % 2 != 0) {
     return DataLoss(artifact.name() + ": " + prefix + "model_dim: wanted an even width for sines and cosines, found " +
                     std::to_string(layer.model_dim));
   }
-  SV_ASSIGN_OR_RETURN(layer.activation, ReadActivation(artifact, prefix));
+  SV_ASSIGN_OR_RETURN(layer.activation, ReadChoice(artifact, prefix + "activation", kActivations));
   SV_ASSIGN_OR_RETURN(const std::vector<uint32_t> left, ReadContexts(artifact, prefix + "left_context", count, false));
   SV_ASSIGN_OR_RETURN(const std::vector<uint32_t> right, ReadContexts(artifact, prefix + "right_context", count, true));
   for (uint32_t l = 0; l < count; ++l) {

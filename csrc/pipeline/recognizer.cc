@@ -92,6 +92,14 @@ Result<std::shared_ptr<const Recognizer>> Recognizer::Load(std::shared_ptr<const
   SV_ASSIGN_OR_RETURN(recognizer->fbank_, std::move(fbank));
   SV_ASSIGN_OR_RETURN(SentencePieceEncoder pieces, MakePieces(*artifact, recognizer->model_->pieces()));
   recognizer->pieces_ = std::make_unique<const SentencePieceEncoder>(std::move(pieces));
+  if (artifact->metadata().count("search.beam") > 0) {
+    SV_ASSIGN_OR_RETURN(const uint32_t beam, artifact->GetU32("search.beam"));
+    if (beam < 1 || beam > static_cast<uint32_t>(kMaxBeamSize)) {
+      return DataLoss(artifact->name() + ": search.beam: wanted 1 to " + std::to_string(kMaxBeamSize) + ", found " +
+                      std::to_string(beam));
+    }
+    recognizer->default_beam_size_ = static_cast<int>(beam);
+  }
   return std::shared_ptr<const Recognizer>(std::move(recognizer));
 }
 
@@ -126,12 +134,13 @@ Result<std::shared_ptr<const BiasingGraph>> Recognizer::MakeBiasing(const std::v
 }
 
 Result<std::unique_ptr<RecognizerStream>> Recognizer::CreateStream(const StreamOptions& options) const {
-  if (options.beam_size < 1 || options.beam_size > kMaxBeamSize) {
+  const int beam_size = options.beam_size.value_or(default_beam_size_);
+  if (beam_size < 1 || beam_size > kMaxBeamSize) {
     return InvalidArgument("beam: wanted 1 to " + std::to_string(kMaxBeamSize) + ", found " +
-                           std::to_string(options.beam_size));
+                           std::to_string(beam_size));
   }
-  if (options.alternatives < 1 || options.alternatives > options.beam_size) {
-    return InvalidArgument("alternatives: wanted 1 to the beam of " + std::to_string(options.beam_size) + ", found " +
+  if (options.alternatives < 1 || options.alternatives > beam_size) {
+    return InvalidArgument("alternatives: wanted 1 to the beam of " + std::to_string(beam_size) + ", found " +
                            std::to_string(options.alternatives));
   }
   const struct {
@@ -146,8 +155,8 @@ Result<std::unique_ptr<RecognizerStream>> Recognizer::CreateStream(const StreamO
                              std::to_string(rule.seconds));
     }
   }
-  for (const auto& [name, weight] : {std::pair("language model scale", options.lm_scale),
-                                     std::pair("language model bonus", options.lm_bonus)}) {
+  for (const auto& [name, weight] :
+       {std::pair("language model scale", options.lm_scale), std::pair("language model bonus", options.lm_bonus)}) {
     if (weight && !(std::fabs(*weight) <= 100.0f)) {
       return InvalidArgument(std::string(name) + ": wanted -100 to 100, found " + std::to_string(*weight));
     }

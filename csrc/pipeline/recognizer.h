@@ -28,8 +28,8 @@ struct BiasingText {
 };
 
 struct StreamOptions {
-  int beam_size = 1;     // hypotheses; 1 is greedy search
-  int alternatives = 1;  // hypotheses in a final event, at most beam_size
+  std::optional<int> beam_size;  // hypotheses; 1 is greedy search, none what the artifact says
+  int alternatives = 1;          // hypotheses in a final event, at most beam_size
   std::vector<BiasingText> biasing;
   // Of the language model in the artifact, in a beam above 1: how much its log probabilities count (0: not at all) and
   // what each symbol gets for it. None: what the artifact says.
@@ -87,7 +87,8 @@ class Recognizer : public std::enable_shared_from_this<Recognizer> {
   const Transducer& model() const { return *model_; }
   const std::shared_ptr<const Fbank>& fbank() const { return fbank_; }
   const SentencePieceEncoder& pieces() const { return *pieces_; }
-  double frame_seconds() const;  // duration of an encoder frame
+  double frame_seconds() const;                                 // duration of an encoder frame
+  int default_beam_size() const { return default_beam_size_; }  // of streams that do not say
 
   // The phrases in symbols of this model; null when there are none.
   Result<std::shared_ptr<const BiasingGraph>> MakeBiasing(const std::vector<BiasingText>& phrases) const;
@@ -99,6 +100,7 @@ class Recognizer : public std::enable_shared_from_this<Recognizer> {
   std::unique_ptr<const Transducer> model_;
   std::shared_ptr<const Fbank> fbank_;
   std::unique_ptr<const SentencePieceEncoder> pieces_;
+  int default_beam_size_ = 1;
 };
 
 // Utterances one after another; one thread at a time. Words, finals and endpoints do not depend on how the audio is

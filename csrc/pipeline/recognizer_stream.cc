@@ -30,8 +30,9 @@ struct RecognizerStream::State {
         options(stream_options),
         biasing(std::move(phrases)),
         features(model, recognizer->fbank()),
-        search(model, options.beam_size, options.lm_scale.value_or(language().scale),
-               options.lm_bonus.value_or(language().bonus), biasing, model.BorrowScratch()->labels) {
+        search(model, options.beam_size.value_or(recognizer->default_beam_size()),
+               options.lm_scale.value_or(language().scale), options.lm_bonus.value_or(language().bonus), biasing,
+               model.BorrowScratch()->labels) {
     model.encoder().Start(encoder);
   }
 

@@ -25,8 +25,8 @@ void StreamSearch::Start(std::shared_ptr<const BiasingGraph> biasing, LabelWorks
   const int vocab_size = model_.config().vocab_size;
   if (beam_ == nullptr && (beam_size_ > 1 || biasing != nullptr)) {
     greedy_.reset();
-    beam_ = std::make_unique<BeamSearch>(
-        BeamOptions{vocab_size, beam_size_, kSymbolsPerFrame, lm_scale_, lm_bonus_}, std::move(biasing));
+    beam_ = std::make_unique<BeamSearch>(BeamOptions{vocab_size, beam_size_, kSymbolsPerFrame, lm_scale_, lm_bonus_},
+                                         std::move(biasing));
   } else if (beam_ != nullptr) {
     beam_->Start(std::move(biasing));
   } else if (greedy_ == nullptr) {

@@ -35,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("bonus", 0.5, "log probability for each piece"),
     ):
         parser.add_argument(f"--lm-{name}", type=float, default=default, help=f"{what} (default: {default})")
+    parser.add_argument(
+        "--beam",
+        type=int,
+        default=1,
+        metavar="N",
+        help="hypotheses that a stream keeps unless it says otherwise (default: 1)",
+    )
     parser.add_argument("--metrics", metavar="JSON", help="file with an object of figures")
     parser.add_argument("--attribution", metavar="JSON", help="file with a list of sources and their licences")
 
@@ -54,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
         metrics=read_json(options.metrics, dict) if options.metrics else {},
         attribution=read_json(options.attribution, list) if options.attribution else [],
         language_model=options.language_model,
+        beam=options.beam,
         fusion_weights={name: getattr(options, f"lm_{name}") for name in ("scale", "internal", "bonus")},
     )
     print(f"{path}: {options.name}, {size / 1e6:.2f} MB, {options.weights} weights")

@@ -68,7 +68,7 @@ class Assistant:
         parser: IntentParser,
         *,
         name: str = "",
-        beam: int = 1,
+        beam: int | None = None,
         biasing: Iterable[str | tuple[str, float]] = (),
         slots: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
@@ -78,7 +78,7 @@ class Assistant:
             recognizer: what hears.
             parser: what makes sense of the transcript.
             name: for people.
-            beam: hypotheses that the search keeps, 1 to 64, unless a call says otherwise.
+            beam: hypotheses that the search keeps, 1 to 64, unless a call says otherwise; None: the recognizer's default.
             biasing: phrases that are likely here, or (phrase, boost) pairs.
             slots: slot -> {"values": [what may be said, ...], "synonyms": {said: value}}.
 
@@ -89,7 +89,7 @@ class Assistant:
         self.recognizer = recognizer
         self.parser = parser
         self.name = name
-        self.beam = beam
+        self.beam = recognizer.default_beam if beam is None else beam
         self.biasing = tuple(biasing_phrases(biasing))
         self._values = None
         if slots:

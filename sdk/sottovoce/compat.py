@@ -205,7 +205,7 @@ class KaldiRecognizer:
             endpoint_min_speech=0.0,
             endpoint_max=20.0,
             biasing=self._phrases,
-            beam=count,
+            beam=max(count, self._recognizer.default_beam),
             alternatives=count,
         )
 

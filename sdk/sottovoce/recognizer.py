@@ -185,6 +185,11 @@ class Recognizer:
         return self._native.frame_seconds
 
     @property
+    def default_beam(self) -> int:
+        """Hypotheses that the search of a stream keeps unless it says otherwise: 1, or what the artifact says."""
+        return self._native.default_beam
+
+    @property
     def look_ahead_seconds(self) -> float:
         """Seconds of audio after an encoder frame that it depends on."""
         return self._native.look_ahead_seconds
@@ -192,7 +197,7 @@ class Recognizer:
     def stream(
         self,
         *,
-        beam: int = 1,
+        beam: int | None = None,
         alternatives: int = 1,
         biasing: Iterable[str | tuple[str, float]] = (),
         biasing_boost: float = DEFAULT_BOOST,
@@ -205,7 +210,7 @@ class Recognizer:
         """Start a stream of utterances.
 
         Args:
-            beam: hypotheses that the search keeps, 1 to 64; 1 is greedy search.
+            beam: hypotheses that the search keeps, 1 to 64; 1 is greedy search, None :attr:`default_beam`.
             alternatives: hypotheses that a final event lists, at most ``beam``.
             biasing: phrases that are likelier here than the model thinks, or (phrase, boost) pairs; numbers as words. Case
                 does not matter to a vocabulary of one case, as the bundled models have.
@@ -284,7 +289,7 @@ class Recognizer:
         path_or_samples: str | os.PathLike[str] | npt.ArrayLike,
         sample_rate: int | None = None,
         *,
-        beam: int = 1,
+        beam: int | None = None,
         biasing: Iterable[str | tuple[str, float]] = (),
         biasing_boost: float = DEFAULT_BOOST,
         lm_scale: float | None = None,

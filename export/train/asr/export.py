@@ -44,14 +44,18 @@ def export_checkpoint(
     attribution: Sequence[Any] = (),
     language_model: Path | None = None,
     fusion_weights: Mapping[str, float] | None = None,
+    beam: int = 1,
 ) -> int:
     """Write checkpoint `source` as the artifact `path` and return its size in bytes.
 
     weights: `ternary`, `int8` or `f32` (models/transducer.py, FAMILY_WEIGHTS). Raises InvalidInputError for any other.
     language_model: a checkpoint of `train lm`, for beam search; fusion_weights: of `Fusion`.
+    beam: hypotheses that a stream keeps unless it says otherwise, 1 to 64.
     """
     if weights not in FAMILY_WEIGHTS:
         raise InvalidInputError(f"weights: wanted {', '.join(FAMILY_WEIGHTS)}, found {weights!r}")
+    if not 1 <= beam <= 64:
+        raise InvalidInputError(f"beam: wanted 1 to 64, found {beam}")
     checkpoint = Checkpoint.load(source)
     if checkpoint.settings.get("weights") == "ternary" and weights != "ternary":
         raise InvalidInputError(f"{source}: trained for ternary weights, wanted them stored so, found {weights}")
@@ -71,4 +75,7 @@ def export_checkpoint(
     fusion = None
     if language_model is not None:
         fusion = open_fusion(language_model, checkpoint.pieces().pieces, **fusion_weights or {})
-    return write_spec(checkpoint_spec(checkpoint, fusion), path, provenance, FAMILY_WEIGHTS[weights])
+    spec = checkpoint_spec(checkpoint, fusion)
+    if beam > 1:
+        spec.metadata["search.beam"] = beam
+    return write_spec(spec, path, provenance, FAMILY_WEIGHTS[weights])

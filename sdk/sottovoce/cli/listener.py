@@ -45,7 +45,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         "--beam",
         type=positive_int,
         metavar="N",
-        help="hypotheses that the search keeps, 1 to 64 (default: the assistant's own, else 1)",
+        help="hypotheses that the search keeps, 1 to 64 (default: the model's own)",
     )
     parser.add_argument(
         "--bias",

@@ -30,7 +30,7 @@ std::vector<Job> Jobs(size_t count) {
   for (size_t j = 0; j < count; ++j) {
     Job& job = jobs[j];
     job.options.beam_size = 1 + static_cast<int>(j % 4) * 2;
-    job.options.alternatives = job.options.beam_size;
+    job.options.alternatives = *job.options.beam_size;
     if (j % 3 == 1) job.options.biasing = {{"a", 2.0f}};
     if (j % 3 == 2) job.options.endpoint = {0.1, 0.0, 0.5};
     job.rate = j % 5 == 4 ? 8000 : 16000;
