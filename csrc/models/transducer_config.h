@@ -30,7 +30,7 @@ struct LanguageModelConfig {
   PredictorConfig network;
   float scale = 0.0f;     // of its log probabilities, beside the transducer's
   float internal = 0.0f;  // share of what the predictor knows of language that is taken off them
-  float bonus = 0.0f;  // added for each symbol: without one, sums of log probabilities favour few symbols
+  float bonus = 0.0f;     // added for each symbol: without one, sums of log probabilities favour few symbols
 };
 
 struct TransducerConfig {

@@ -54,7 +54,7 @@ struct LabelWorkspace : CausalWorkspace {
   std::vector<LayerRows> layer_rows;     // (rows)
   std::vector<NetworkRow> network_rows;  // (rows)
   std::vector<LabelRow> language_rows;   // (rows), those that the language model takes part in
-  std::vector<JoinRow> join_rows;  // (rows), the same ones
+  std::vector<JoinRow> join_rows;        // (rows), the same ones
   std::vector<LabelCache> histories;     // for callers: of hypotheses that do not outlive a call
 
   static void Grow(std::vector<float>& buffer, int rows, int cols) {

@@ -37,9 +37,9 @@ class FrameSearch {
   // Slots whose logits the next round needs; none when the frame is done.
   const std::vector<int>& wanted() const { return wanted_; }
 
-  // logits: (wanted slots, vocabulary), of the next symbol at this frame after the slot's labels. language_scores: null,
-  // or for each wanted slot null or the language model's score of each symbol after its labels, (vocabulary), 0 for
-  // blank.
+  // logits: (wanted slots, vocabulary), of the next symbol at this frame after the slot's labels. language_scores:
+  // null, or for each wanted slot null or the language model's score of each symbol after its labels, (vocabulary), 0
+  // for blank.
   virtual void Round(const float* logits, const float* const* language_scores) = 0;
 
   // What the last round added.

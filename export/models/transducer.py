@@ -320,7 +320,8 @@ class Layer(nn.Module):
         size = min(max(span, MIN_QUERY_BLOCK), outputs)
         blocks = -(-outputs // size)
         rest = blocks * size - outputs
-        q = F.pad(self._split(self.query(x[:, :outputs]), self.heads), (0, 0, 0, rest)).unflatten(2, (blocks, size))
+        q = F.pad(self._split(self.query(x[:, :outputs]), self.heads), (0, 0, 0, rest))
+        q = q.view(batch, self.heads, blocks, size, self.head_size)
         k = self._windows(self.key(x), left, rest, size)  # (batch, heads, blocks, head_size, window)
         v = self._windows(self.value(x), left, rest, size)
         by_content = q if self.position_kind == "learned_relative" else q + self.content_bias[:, None, None]
@@ -335,7 +336,7 @@ class Layer(nn.Module):
 
     def _split(self, x: Tensor, heads: int) -> Tensor:
         """x: (batch, time, heads x head_size) -> (batch, heads, time, head_size)."""
-        return x.unflatten(-1, (heads, self.head_size)).transpose(1, 2)
+        return x.view(*x.shape[:-1], heads, self.head_size).transpose(1, 2)
 
     def _windows(self, x: Tensor, left: int, rest: int, size: int) -> Tensor:
         """x: (batch, time, kv_heads x head_size) -> (batch, heads, blocks, head_size, left + size + right), zeros outside."""
@@ -355,7 +356,7 @@ class Layer(nn.Module):
         size = q.shape[-2]
         scores = q @ table.flip(1).transpose(-1, -2).unsqueeze(1)  # column m: span - 1 - m frames back from the newest
         skewed = F.pad(scores, (0, size)).flatten(-2)[..., :-size]  # the skew of Transformer-XL: row a moves by a
-        return skewed.unflatten(-1, (size, size + span - 1))
+        return skewed.reshape(*q.shape[:-1], size + span - 1)
 
 
 class Encoder(nn.Module):

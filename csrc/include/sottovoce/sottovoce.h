@@ -117,8 +117,8 @@ typedef struct sv_biasing_phrase {
 /* Zero means the default of every field. */
 typedef struct sv_stream_options {
   size_t struct_size;
-  int32_t beam;                      /* hypotheses that the search keeps, 1 to 64; 1 is greedy search, the default the artifact's */
-  int32_t alternatives;              /* hypotheses of a final event, at most beam; default 1 */
+  int32_t beam;         /* hypotheses that the search keeps, 1 to 64; 1 is greedy search, the default the artifact's */
+  int32_t alternatives; /* hypotheses of a final event, at most beam; default 1 */
   const sv_biasing_phrase* biasing;  /* (num_biasing) */
   size_t num_biasing;                /* default none */
   float endpoint_silence_seconds;    /* without a symbol, end an utterance; default: no such rule */

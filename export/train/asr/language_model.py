@@ -200,7 +200,7 @@ def train_language_model(
                 group["lr"] = rate
             loss = next_piece_loss(model, padded([train[row] for row in batches[next_batch]]))
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             decay = min(settings.ema_decay, (1 + step) / (10 + step))
