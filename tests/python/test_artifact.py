@@ -111,7 +111,7 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
     assert json.loads(output.stdout) < 4096  # KiB
 
 
-@pytest.mark.parametrize("name", ["snips-en", "atis-en", "snips-en-6x384", "snips-en-binary", "en-micro"])
+@pytest.mark.parametrize("name", ["snips-en", "atis-en", "snips-en-6x384", "snips-en-binary", "snips-en-dyna", "en-micro"])
 def test_bundled_models_verify(name: str) -> None:
     artifact = sv.Artifact.open(bundled()[name])
     artifact.verify()
@@ -119,7 +119,7 @@ def test_bundled_models_verify(name: str) -> None:
     assert artifact.metadata["sottovoce.training"]
 
 
-@pytest.mark.parametrize("name", ["snips-en", "atis-en", "snips-en-6x384", "snips-en-binary"])
+@pytest.mark.parametrize("name", ["snips-en", "atis-en", "snips-en-6x384", "snips-en-binary", "snips-en-dyna"])
 def test_a_flipped_weight_is_seen(tmp_path: Path, name: str) -> None:
     data = bytearray(Path(bundled()[name]).read_bytes())
     data[len(data) // 2] ^= 4

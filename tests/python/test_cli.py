@@ -20,7 +20,7 @@ TEXT = "play some jazz by miles davis"
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECORDINGS = sorted((REPOSITORY / "demos" / "audio").glob("*.wav"))
 LAUNCH = "import sys; from sottovoce.cli import main; sys.exit(main())"
-BUNDLED = ["atis-en", "en-micro", "en-small", "snips-en", "snips-en-6x384", "snips-en-binary"]
+BUNDLED = ["atis-en", "en-micro", "en-small", "snips-en", "snips-en-6x384", "snips-en-binary", "snips-en-dyna"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

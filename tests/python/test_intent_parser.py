@@ -28,7 +28,7 @@ def parser() -> sv.IntentParser:
     return sv.IntentParser.from_pretrained("snips-en")
 
 
-@pytest.mark.parametrize("model", ["snips-en", "snips-en-6x384", "snips-en-binary"])
+@pytest.mark.parametrize("model", ["snips-en", "snips-en-6x384", "snips-en-binary", "snips-en-dyna"])
 @pytest.mark.parametrize("text", REQUESTS)
 def test_requests(model: str, text: str) -> None:
     result = sv.IntentParser.from_pretrained(model).parse(text)
@@ -37,6 +37,13 @@ def test_requests(model: str, text: str) -> None:
     assert not result.out_of_scope
     found = {slot.name: slot.value for slot in result.slots}
     assert slots.items() <= found.items()
+
+
+@pytest.mark.parametrize(("width", "depth"), [(0.75, 1.0), (0.5, 1.0), (0.25, 1.0), (1.0, 0.75), (0.5, 0.75)])
+def test_parts_of_the_adaptive_model_know_the_intents(width: float, depth: float) -> None:
+    part = sv.IntentParser.from_pretrained("snips-en-dyna", width=width, depth=depth)
+    for text, (intent, _) in REQUESTS.items():
+        assert part.parse(text).intent.name == intent
 
 
 def test_atis() -> None:
@@ -178,4 +185,6 @@ def test_bundled_models_stay_small() -> None:
     assert {"snips-en", "atis-en", "snips-en-6x384", "en-micro"} <= sizes.keys()
     assert sizes["snips-en"] <= 4.6e6
     assert sizes["snips-en-binary"] <= 3.0e6
+    assert sizes["snips-en-dyna"] <= 4.6e6
+    assert sizes["en-small"] <= 6.0e6
     assert sizes["atis-en"] <= 4.6e6

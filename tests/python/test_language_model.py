@@ -178,3 +178,14 @@ def test_mistakes_are_named(trained: Path, recognizer: Path, pieces: Pieces, tmp
         Recognizer.from_pretrained(path).stream(beam=2, lm_scale=float("nan"))
     with pytest.raises(InvalidInputError, match="no language model"):
         Recognizer.from_pretrained(path)._native.language_scores([1])
+
+
+def test_the_bundled_recognizer_searches_with_its_language_model_unless_told() -> None:
+    recognizer = Recognizer.from_pretrained("en-small")
+    greedy, wide = recognizer.stream(beam=1), recognizer.stream()
+    assert recognizer.default_beam > 1
+    assert greedy.state_bytes < 500_000
+    assert 0 < (wide.state_bytes - greedy.state_bytes) / (recognizer.default_beam - 1) < 300_000
+    scores = recognizer._native.language_scores(recognizer._native.encode_text("the door of the ho"))
+    pieces = recognizer._native.encode_text("the door of the house")
+    assert np.argmax(scores) in pieces  # "house" goes on as it was cut, or begins anew

@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 LINES = (GOLDEN / "scripts.txt").read_text(encoding="utf-8").split("\n")
 MODES = [(True, True, True), (False, False, True), (True, False, True), (False, True, False)]
 MODE_NAMES = ["uncased", "cased", "lowercase_with_accents", "cased_without_accents_cjk_joined"]
-BUNDLED = ("snips-en", "snips-en-6x384", "snips-en-binary", "atis-en")
+BUNDLED = ("snips-en", "snips-en-6x384", "snips-en-binary", "snips-en-dyna", "atis-en")
 # Younger than the Unicode of some releases of `tokenizers`: their lowercase differs between those releases.
 YOUNG_CAPITALS = re.compile("[\u1c89\ua7cb-\ua7ce\ua7d2\ua7d4\ua7da\ua7dc\U00010d50-\U00010d65\U00016ea0-\U00016eb8]")
 
