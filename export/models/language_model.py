@@ -15,7 +15,7 @@ from sottovoce.export.models.transducer import BLANK, Predictor, PredictorConfig
 
 @dataclass(frozen=True)
 class LanguageModelConfig:
-    """Shape. The default has 0.64 million parameters with 256 pieces."""
+    """Shape. The default has 0.68 million parameters with 256 pieces."""
 
     network: PredictorConfig = field(default_factory=lambda: PredictorConfig(192, 192, 2, 6, 32, 320, (16, 24)))
     vocab_size: int = 256
