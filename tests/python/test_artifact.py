@@ -111,7 +111,9 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
     assert json.loads(output.stdout) < 4096  # KiB
 
 
-@pytest.mark.parametrize("name", ["snips-en", "atis-en", "snips-en-6x384", "snips-en-binary", "snips-en-dyna", "en-micro"])
+@pytest.mark.parametrize(
+    "name", ["snips-en", "atis-en", "snips-en-6x384", "snips-en-binary", "snips-en-dyna", "en-micro"]
+)
 def test_bundled_models_verify(name: str) -> None:
     artifact = sv.Artifact.open(bundled()[name])
     artifact.verify()

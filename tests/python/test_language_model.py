@@ -186,6 +186,10 @@ def test_the_bundled_recognizer_searches_with_its_language_model_unless_told() -
     assert recognizer.default_beam > 1
     assert greedy.state_bytes < 500_000
     assert 0 < (wide.state_bytes - greedy.state_bytes) / (recognizer.default_beam - 1) < 300_000
-    scores = recognizer._native.language_scores(recognizer._native.encode_text("the door of the ho"))
-    pieces = recognizer._native.encode_text("the door of the house")
-    assert np.argmax(scores) in pieces  # "house" goes on as it was cut, or begins anew
+
+    def score(text: str) -> float:
+        ids = recognizer._native.encode_text(text)
+        return sum(recognizer._native.language_scores(ids[:n])[symbol] for n, symbol in enumerate(ids))
+
+    assert score("he went to the door") > score("door the to went he") + 3.0
+    assert score("the king of france") > score("tha king ov franse") + 3.0

@@ -159,8 +159,10 @@ def test_the_runtime_computes_each_shape_as_torch(
     got = encode(encoder, features, [8])
     assert got.shape == wanted.shape
     error = np.abs(got - wanted).max(1) / np.abs(wanted).max()
-    # Random weights: an activation at a tie that rounds the other way shows in the frames that see it.
-    assert error.max() < 1e-4 if kind == "f32" else np.median(error) < 1e-4
+    # Random weights: an activation at a tie that rounds the other way (where depends on the CPU's float kernels) shows in the
+    # frames that see it, which may be most of those after it.
+    assert error.max() < (1e-4 if kind == "f32" else 0.05)
+    assert np.quantile(error, 0.1) < 1e-4
     for sizes in ([1], [15, 8], [3, 0, 31, 5], [encoder.max_frames]):
         assert np.array_equal(encode(encoder, features, sizes), got)
 
