@@ -18,6 +18,19 @@ from sottovoce.export.train.asr.pieces import Pieces
 FORMAT = "sottovoce-transducer-1"
 
 
+def read_content(path: Path, wanted: str) -> dict[str, Any]:
+    """Read what `torch.save` wrote, if its entry `format` is `wanted`. Raises ModelNotFoundError, DataError."""
+    if not path.is_file():
+        raise ModelNotFoundError(f"checkpoint {path}: no such file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise DataError(f"checkpoint {path}: cannot be read: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != wanted:
+        raise DataError(f"checkpoint {path}: wanted format {wanted}, found something else")
+    return content
+
+
 @dataclass
 class Checkpoint:
     """A transducer with what training needs to go on; `training` is empty in one that only carries weights."""
@@ -59,14 +72,7 @@ class Checkpoint:
     @staticmethod
     def load(path: Path) -> Checkpoint:
         """Read a checkpoint (`weights_only`: tensors and plain types). Raises ModelNotFoundError, DataError."""
-        if not path.is_file():
-            raise ModelNotFoundError(f"checkpoint {path}: no such file")
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise DataError(f"checkpoint {path}: cannot be read: {error}") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise DataError(f"checkpoint {path}: wanted format {FORMAT}, found something else")
+        content = read_content(path, FORMAT)
         return Checkpoint(
             TransducerConfig.from_dict(content["config"]),
             content["weights"],

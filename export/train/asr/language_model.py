@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import pickle
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -18,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sottovoce.errors import DataError, InvalidInputError, ModelNotFoundError
+from sottovoce.errors import DataError, InvalidInputError
 from sottovoce.export.models.language_model import LanguageModel, LanguageModelConfig
 from sottovoce.export.models.transducer import BLANK
+from sottovoce.export.train.asr.checkpoint import read_content
 from sottovoce.export.train.asr.pieces import Pieces
 from sottovoce.export.train.asr.training_log import TrainingLog
 
@@ -71,14 +71,8 @@ class LanguageModelCheckpoint:
     @staticmethod
     def load(path: Path) -> LanguageModelCheckpoint:
         """Read a checkpoint. Raises ModelNotFoundError, DataError."""
-        if not path.is_file():
-            raise ModelNotFoundError(f"checkpoint {path}: no such file")
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise DataError(f"checkpoint {path}: cannot be read: {error}") from None
-        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-            raise DataError(f"checkpoint {path}: wanted format {FORMAT}, found something else")
+        content = read_content(path, FORMAT)
+        del content["format"]
         content["config"] = LanguageModelConfig.from_dict(content["config"])
         return LanguageModelCheckpoint(**content)
 
