@@ -10,6 +10,7 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
+from sottovoce.errors import UnsupportedError
 from sottovoce.export import packing
 
 Floats = npt.NDArray[np.float32]
@@ -27,10 +28,16 @@ _UNPACKERS: dict[str, Callable[[Any, int, int], packing.Codes]] = {
 class ArtifactWeights:
     """Dequantized tensors of an artifact by their stem (docs/artifact_format.md), and its metadata."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Read the whole file, one that `sottovoce.Artifact` accepts."""
+    def __init__(self, path: str | os.PathLike[str], architecture: str | None = None) -> None:
+        """Read the whole file, one that `sottovoce.Artifact` accepts.
+
+        Raises UnsupportedError: it is of another architecture than the one given.
+        """
         reader = gguf.GGUFReader(os.fspath(path))
         self.metadata: dict[str, Any] = {name: field.contents() for name, field in reader.fields.items()}
+        found = self.metadata.get("general.architecture")
+        if architecture is not None and found != architecture:
+            raise UnsupportedError(f"{path}: architecture {found!r}, wanted {architecture!r}")
         self._tensors = {tensor.name: np.asarray(tensor.data) for tensor in reader.tensors}
 
     def plain(self, name: str) -> Floats:

@@ -114,4 +114,6 @@ def main(words_file: str, count: str, seed: str = "5") -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
     main(*sys.argv[1:])

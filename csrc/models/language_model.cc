@@ -6,6 +6,7 @@
 #include "models/load_layers.h"
 
 namespace sottovoce {
+
 Result<LanguageModel> LanguageModel::Load(TensorReader& reader, const LanguageModelConfig& config, int vocab_size,
                                           float norm_epsilon) {
   LanguageModel model;

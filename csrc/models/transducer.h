@@ -65,14 +65,14 @@ class Transducer {
  private:
   Transducer() = default;
 
+  void ScoreByLanguage(const LabelRow* rows, int num_rows, LabelWorkspace& workspace) const;
+
   std::shared_ptr<const Artifact> artifact_;  // every view below points into it
   TransducerConfig config_;
   TransducerEncoder encoder_;
   std::vector<std::string> pieces_;
   const float* mean_ = nullptr;         // (num_mels)
   const float* inverse_std_ = nullptr;  // (num_mels)
-  void ScoreByLanguage(const LabelRow* rows, int num_rows, LabelWorkspace& workspace) const;
-
   LabelNetwork predictor_;
   Linear joiner_encoder_, joiner_predictor_, joiner_output_;
   std::optional<LanguageModel> language_model_;

@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sottovoce.errors import InvalidInputError
+    from sottovoce.export.data.text_lines import read_lines
     from sottovoce.export.models.language_model import LanguageModelConfig
     from sottovoce.export.models.transducer import PredictorConfig
     from sottovoce.export.synthesis.spoken_form import spoken_form
@@ -49,8 +50,8 @@ def run(options: argparse.Namespace) -> int:
         if not path.is_file():
             raise InvalidInputError(f"{path}: no such file")
     pieces = load_recognizer_base(options.recognizer).pieces()
-    lines = (line.strip() for path in options.text for line in path.read_text(encoding="utf-8").splitlines())
-    texts = [said for line in lines if line and (said := spoken_form(line))]
+    lines = (line for path in options.text for line in read_lines(path))
+    texts = [said for line in lines if (said := spoken_form(line))]  # as often as they come: that is what is learned
     contexts = tuple(16 + 8 * layer for layer in range(options.layers))
     network = PredictorConfig(
         options.width, options.width, options.layers, options.width // 32, 32, options.ffn_size, contexts

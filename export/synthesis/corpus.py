@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,8 @@ def synthesize_corpus(
         for i in range(0, len(texts), SHARD_UTTERANCES)
     ]
     done = 0
-    with ProcessPoolExecutor(max_workers=workers) as pool:
+    # New processes, no forks: one of a process whose torch has started its threads would wait for them for ever.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for job in pool.map(_speak_shard, jobs, [max_seconds] * len(jobs)):
             done += len(job.texts)
             yield done

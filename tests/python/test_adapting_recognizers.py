@@ -12,6 +12,7 @@ import torch
 from tone_speech import TINY, corpus, recipe, write_speech
 
 from sottovoce.errors import InvalidInputError
+from sottovoce.export import cli
 from sottovoce.export.models.transducer import Conv, Layer
 from sottovoce.export.train.asr.augment import AugmentConfig
 from sottovoce.export.train.asr.batches import collate
@@ -76,7 +77,7 @@ def test_training_goes_on_from_an_artifact_without_a_jump(tmp_path: Path) -> Non
     assert Trainer(recipe(**start), data, folder / "again")._plain_norms
 
 
-def test_fewer_neurons_make_what_all_made(tmp_path: Path) -> None:
+def test_fewer_neurons_make_what_all_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_speech(tmp_path)
     data = [corpus(folder)]
     trainer = Trainer(recipe(audio_hours=0.04), data, folder / "run")
@@ -102,6 +103,9 @@ def test_fewer_neurons_make_what_all_made(tmp_path: Path) -> None:
     )
     with pytest.raises(InvalidInputError, match="wanted 1 to 48 neurons, found 49"):
         narrowed(base, 49, data)
+    command = ["train", "asr", "--manifest", f"{folder}:train", "--out", str(folder / "new"), "--ffn-size", "24"]
+    assert cli.main([*command, "--copies", "0"]) != 0
+    assert "--ffn-size: wanted --init" in capsys.readouterr().err
 
 
 def test_the_default_recognizer_can_be_adapted() -> None:

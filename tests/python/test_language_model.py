@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ from sottovoce.export.train.asr.language_model import (
     train_language_model,
 )
 from sottovoce.export.train.asr.pieces import Pieces, train_pieces
+from sottovoce.export.writers import spec_to_gguf
+from sottovoce.export.writers.gguf import write_gguf
 
 TEXTS = [" ".join(("abc", "cab", "bca")[(n + k) % 3] for k in range(1 + n % 4)) for n in range(200)]
 SMALL = LanguageModelConfig(PredictorConfig(16, 24, 2, 2, 12, 40, (3, 5)))
@@ -145,7 +148,42 @@ def test_commands_from_text_to_an_artifact(
     artifact = tmp_path / "fused.gguf"
     export = ["export-asr", str(recognizer), "-o", str(artifact), "--name", "tones"]
     assert cli.main([*export, "--language-model", str(out / "checkpoint.pt"), "--lm-scale", "0.3"]) == 0
-    assert Recognizer.from_pretrained(artifact).transcribe(say("abc", 1), beam=3) is not None
+    assert Recognizer.from_pretrained(artifact).default_beam == 1
+    assert cli.main([*export, "--language-model", str(out / "checkpoint.pt"), "--beam", "3"]) == 0
+    assert Recognizer.from_pretrained(artifact).default_beam == 3
+    capsys.readouterr()
+    assert cli.main([*export, "--beam", "65"]) != 0
+    assert "beam: wanted 1 to 64, found 65" in capsys.readouterr().err
+    text.write_bytes(b"abc\xff")
+    assert cli.main(command) != 0
+    assert "wanted UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("search.beam", 0, "search.beam: wanted 1 to 64, found 0"),
+        ("search.beam", 65, "search.beam: wanted 1 to 64, found 65"),
+        ("language_model.scale", 100.5, "language_model.scale: wanted -100 to 100"),
+        ("language_model.internal", 1e9, "language_model.internal: wanted -100 to 100"),
+        ("language_model.bonus", None, "language_model.bonus"),
+        ("language_model.num_heads", 0, "language_model.num_heads: wanted 1 to 256, found 0"),
+        ("language_model.right_context", [1, 1], "language_model.right_context"),
+        ("language_model.embedding_dim", None, "language_model"),  # then nobody wants its tensors
+    ],
+)
+def test_artifacts_with_an_impossible_language_model_are_refused(
+    key: str, value: Any, message: str, trained: Path, recognizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoiled(path: Path, architecture: str, metadata: dict[str, Any], *rest: Any) -> int:
+        kept = {name: entry for name, entry in metadata.items() if name != key}
+        return write_gguf(path, architecture, kept if value is None else kept | {key: value}, *rest)
+
+    monkeypatch.setattr(spec_to_gguf, "write_gguf", spoiled)  # behind what checks a model on its way to the file
+    bad = tmp_path / "bad.gguf"
+    export_checkpoint(recognizer, bad, weights="int8", name="tones", language_model=trained, beam=4)
+    with pytest.raises(DataError, match=message):
+        Recognizer.from_pretrained(bad)
 
 
 def test_mistakes_are_named(trained: Path, recognizer: Path, pieces: Pieces, tmp_path: Path) -> None:

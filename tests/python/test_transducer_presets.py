@@ -152,17 +152,18 @@ def test_the_runtime_computes_each_shape_as_torch(
     model = network[1]
     encoder = encoder_of(network, kind, tmp_path)
     assert (encoder.stride, encoder.look_ahead) == (model.config.stride, model.config.look_ahead)
-    features = np.random.default_rng(2).standard_normal((333, model.config.num_mels)).astype(np.float32)
+    inputs = np.random.default_rng(2).standard_normal((3, 333, model.config.num_mels)).astype(np.float32)
     model.set_weights(kind)
-    wanted = model.encoder(torch.from_numpy(features).unsqueeze(0), torch.tensor([len(features)]))[0][0].numpy()
+    lengths = torch.full((len(inputs),), inputs.shape[1])
+    wanted = model.encoder(torch.from_numpy(inputs), lengths)[0].numpy()
     model.set_weights("f32")
-    got = encode(encoder, features, [8])
+    got = np.stack([encode(encoder, features, [8]) for features in inputs])
     assert got.shape == wanted.shape
-    error = np.abs(got - wanted).max(1) / np.abs(wanted).max()
-    # Random weights: an activation at a tie that rounds the other way (where depends on the CPU's float kernels) shows in the
-    # frames that see it, which may be most of those after it.
-    assert error.max() < (1e-4 if kind == "f32" else 0.05)
-    assert np.quantile(error, 0.1) < 1e-4
+    error = np.abs(got - wanted).max(2) / np.abs(wanted).max()
+    # Random weights: an activation at a tie that rounds the other way shows in the frames that see it. Where there are ties
+    # depends on the CPU's float kernels, and in one input one may reach most frames.
+    assert error.max() < 1e-4 if kind == "f32" else np.median(error) < 1e-4
+    features, got = inputs[0], got[0]
     for sizes in ([1], [15, 8], [3, 0, 31, 5], [encoder.max_frames]):
         assert np.array_equal(encode(encoder, features, sizes), got)
 

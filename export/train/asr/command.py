@@ -133,6 +133,8 @@ def train(options: argparse.Namespace, out: Path) -> None:
         if ranks.first:
             ranks.wait()
         init = load_recognizer_base(options.init) if options.init else None
+        if options.ffn_size and init is None:
+            raise InvalidInputError("--ffn-size: wanted --init, the recognizer to narrow; a new one takes a --config")
         if init is not None and options.ffn_size:
             init = narrowed(init, options.ffn_size, corpora, config.seed)
         features = Path(options.teacher) if options.teacher else None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,7 @@ class LanguageModelCheckpoint:
     weights: dict[str, Tensor]  # averaged
     pieces: list[str]
     perplexity: float  # a piece, of the sentences held out; infinite before the end
-    training: dict[str, object]
+    training: dict[str, Any]
 
     def model(self) -> LanguageModel:
         """Return the network in eval mode."""
@@ -155,18 +156,18 @@ def train_language_model(
         saved = LanguageModelCheckpoint.load(path)
         if saved.pieces != pieces.pieces:
             raise DataError(f"checkpoint {path}: trained for another vocabulary")
-        state: dict[str, object] = saved.training
-        model.load_state_dict(state["model"])  # type: ignore[arg-type]
-        optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
-        average = list(state["average"])  # type: ignore[call-overload]
-        step, epoch, next_batch, spent = (state[k] for k in ("step", "epoch", "next_batch", "spent"))  # type: ignore[assignment]
+        state = saved.training
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average = list(state["average"])
+        step, epoch, next_batch, spent = (state[name] for name in ("step", "epoch", "next_batch", "spent"))
 
     def averaged() -> dict[str, Tensor]:
         names = [name for name, _ in model.named_parameters()]
         return {name: tensor.clone() for name, tensor in zip(names, average, strict=True)}
 
     def save(perplexity: float) -> LanguageModelCheckpoint:
-        training: dict[str, object] = {
+        training = {
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
             "average": average,

@@ -84,10 +84,12 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         saved = Checkpoint.load(self.checkpoint_path) if self.checkpoint_path.exists() else None
+        self._plain_norms = False
         if saved is not None or init is not None:
             given = saved or init
             assert given is not None
             piece_model, model_config = given.piece_model, given.config
+            self._plain_norms = given.settings.get("norms") == PLAIN_NORMS
         elif config.weights != "f32":
             raise InvalidInputError(f"weights {config.weights}: wanted a trained checkpoint to start from")
         else:
@@ -103,8 +105,6 @@ class Trainer:
             model_config = dataclasses.replace(model_config, dropout=0.0)
         if distill_from is not None:
             require_same_shape(distill_from, model_config, piece_model)
-        given_settings = (saved or init).settings if saved or init else {}  # type: ignore[union-attr]
-        self._plain_norms = given_settings.get("norms") == PLAIN_NORMS
         self.pieces = Pieces(piece_model)
         self.targets = [[self.pieces.encode(text) for text in corpus.texts] for corpus in corpora]
         self.model = Transducer(model_config)

@@ -39,11 +39,8 @@ def load_recognizer_base(name_or_path: str) -> Checkpoint:
 
 def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Return a recognizer's artifact as a checkpoint without training state; batch norms are plain biases."""
-    stored = ArtifactWeights(path)
+    stored = ArtifactWeights(path, ARCHITECTURE)
     metadata = stored.metadata
-    architecture = metadata.get("general.architecture")
-    if architecture != ARCHITECTURE:
-        raise UnsupportedError(f"{path}: architecture {architecture!r}, wanted {ARCHITECTURE!r}")
     arrays: dict[str, Tensor] = {}
     for entry in contract(ARCHITECTURE, metadata):
         if entry.kind == "vector":

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sottovoce.errors import UnsupportedError
 from sottovoce.export.artifact_weights import ArtifactWeights
 from sottovoce.export.models.bert import BertConfig
 from sottovoce.export.spec import contract
@@ -26,11 +25,8 @@ def artifact_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
     Learned activation quantizers stay behind: float products have none.
     """
-    stored = ArtifactWeights(path)
+    stored = ArtifactWeights(path, ARCHITECTURE)
     metadata = stored.metadata
-    architecture = metadata.get("general.architecture")
-    if architecture != ARCHITECTURE:
-        raise UnsupportedError(f"{path}: architecture {architecture!r}, wanted {ARCHITECTURE!r}")
     weights: dict[str, Tensor] = {}
     pieces: list[str] = []
     for entry in contract(ARCHITECTURE, metadata):

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from sottovoce.errors import InvalidInputError
 from sottovoce.export import importers
+from sottovoce.export.data.text_lines import read_lines
 from sottovoce.export.models.bert import BertConfig, JointBert
 from sottovoce.export.train.nlu import replicas
 from sottovoce.export.train.nlu.artifact_start import artifact_checkpoint
@@ -33,7 +34,7 @@ from sottovoce.export.train.nlu.loop import LoopSettings
 from sottovoce.export.train.nlu.mpnet_teacher import fine_tune_mpnet
 from sottovoce.export.train.nlu.neighbours import nearest_words, read_word_vectors
 from sottovoce.export.train.nlu.student import distil_task
-from sottovoce.export.train.nlu.task import Task, load_task, read_lines
+from sottovoce.export.train.nlu.task import Task, load_task
 from sottovoce.export.train.nlu.teacher import fine_tune
 from sottovoce.export.train.nlu.ternarize import ternarize
 from sottovoce.export.train.nlu.tokenization import backbone_tokenizer

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from sottovoce.errors import InvalidInputError
+from sottovoce.export.data.text_lines import read_lines
 from sottovoce.export.models.bert import Quantization
 from sottovoce.export.train.nlu.artifact_start import artifact_checkpoint, checkpoint_tokenizer
 from sottovoce.export.train.nlu.calibrate import OUTLIERS_FOR_CALIBRATION, calibrate
 from sottovoce.export.train.nlu.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from sottovoce.export.train.nlu.task import Task, load_task, read_lines
+from sottovoce.export.train.nlu.task import Task, load_task
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sottovoce.errors import DataError
 from sottovoce.export.data import Utterance, load_dataset
 from sottovoce.export.train.nlu.augmentation import Augmenter
 from sottovoce.export.train.nlu.batches import Batch, Encoder, Labels, bucketed, collate
@@ -38,14 +37,6 @@ class Task:
             examples += [self.encoder.outlier(text) for text in rng.sample(self.outliers, count)]
         pad_id = self.encoder.tokenizer.pad_id
         return [collate(group, pad_id) for group in bucketed(examples, self.batch_size, rng)]
-
-
-def read_lines(path: Path) -> list[str]:
-    """Non-empty lines of a text file. Raises DataError when it is not UTF-8."""
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: wanted UTF-8 text: {error}") from None
 
 
 def load_task(
