@@ -36,7 +36,7 @@ void StreamSearch::Start(std::shared_ptr<const BiasingGraph> biasing, LabelWorks
   }
   const size_t num_slots = static_cast<size_t>(search().num_lasting_slots());
   if (slots_.empty()) slots_.resize(1);
-  model_.StartLabels(slots_[0], workspace, beam_ != nullptr && lm_scale_ != 0.0f);
+  model_.StartLabels(slots_[0], workspace, beam_size_ > 1 && lm_scale_ != 0.0f);
   if (slots_.size() < num_slots) slots_.resize(num_slots, slots_[0]);
   stale_ = true;
 }

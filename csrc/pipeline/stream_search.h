@@ -16,7 +16,7 @@ struct StreamFrame;
 class StreamSearch {
  public:
   // beam_size 1 without phrases is greedy search. biasing may be null. lm_scale and lm_bonus: of
-  // BeamOptions; a scale of 0, and greedy search, do without the language model.
+  // BeamOptions; a scale of 0, and a beam of 1, do without the language model.
   StreamSearch(const Transducer& model, int beam_size, float lm_scale, float lm_bonus,
                std::shared_ptr<const BiasingGraph> biasing, LabelWorkspace& workspace);
 

@@ -118,13 +118,15 @@ def test_beam_search_heeds_it_and_greedy_search_does_not(trained: Path, recogniz
     without, opened = Recognizer.from_pretrained(plain), Recognizer.from_pretrained(fused)
     audio = say("abc cab", 1)
 
-    def heard(model: Recognizer, **options: float) -> list[tuple[int, int, float]]:
-        stream = model.stream(**options)  # type: ignore[arg-type]
+    def heard(model: Recognizer, **options: Any) -> list[tuple[int, int, float]]:
+        stream = model.stream(**options)
         stream.push(audio)
         stream.finish()
         return stream.tokens
 
     assert heard(opened) == heard(without)
+    phrases = {"beam": 1, "biasing": ["abc"]}
+    assert heard(opened, **phrases) == heard(without, **phrases)
     assert heard(opened, beam=4, lm_scale=0.0) == heard(without, beam=4)
     assert heard(opened, beam=4, lm_scale=0.0, lm_bonus=3.0) == heard(without, beam=4)  # no bonus without its scores
     assert len(heard(opened, beam=4, lm_bonus=4.0)) > len(heard(opened, beam=4, lm_bonus=-4.0))

@@ -102,7 +102,7 @@ def padded(sentences: Sequence[Ids]) -> Tensor:
 
 def next_piece_loss(model: LanguageModel, batch: Tensor) -> Tensor:
     """Return the mean cross-entropy a piece; batch: (sentences, longest), blanks at the ends."""
-    logits = model(batch[:, :-1]) if batch.shape[1] > 1 else model(batch[:, :0])
+    logits = model(batch[:, :-1])
     return F.cross_entropy(logits.flatten(0, 1), batch.flatten(), ignore_index=BLANK)
 
 
